@@ -1,1 +1,4 @@
 //! To be written.
+
+/// A transaction.
+pub struct Tx;

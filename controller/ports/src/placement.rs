@@ -1,0 +1,71 @@
+//! Room on hosts, claimed in the transaction that assigns the server.
+
+use crate::Unavailable;
+use async_trait::async_trait;
+use controller_base::id::{HostId, ServerId};
+use controller_db::Tx;
+
+/// What a server takes of its host.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Resources {
+    /// vCPUs.
+    pub vcpus: u64,
+    /// MiB.
+    pub memory_mib: u64,
+    /// GiB.
+    pub disk_gib: u64,
+}
+
+/// Where a server may go.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Constraints {
+    /// Only this host, if given (by name).
+    pub hostname: Option<String>,
+    /// Never these.
+    pub avoid: Vec<HostId>,
+}
+
+/// Why no host was claimed.
+#[derive(Debug, thiserror::Error)]
+pub enum ClaimError {
+    /// No host that is up has the room.
+    #[error("no valid host was found")]
+    NoValidHost,
+    /// The database failed.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+/// A host as placement knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostUsage {
+    /// The host.
+    pub host_id: HostId,
+    /// Its name.
+    pub hostname: String,
+    /// All that it has.
+    pub total: Resources,
+    /// What is claimed.
+    pub used: Resources,
+    /// Number of claims.
+    pub servers: u64,
+}
+
+/// Implemented by placement.
+#[async_trait]
+pub trait Placement: Send + Sync {
+    /// Chooses a host and claims room on it. A server that has a claim keeps its host.
+    async fn claim(
+        &self,
+        tx: &mut Tx,
+        server: ServerId,
+        wanted: Resources,
+        constraints: &Constraints,
+    ) -> Result<(HostId, String), ClaimError>;
+    /// Gives the room back. Without a claim it does nothing.
+    async fn release(&self, tx: &mut Tx, server: ServerId) -> Result<(), Unavailable>;
+    /// All hosts and how full they are.
+    async fn usages(&self) -> Result<Vec<HostUsage>, Unavailable>;
+    /// All claims, for the audit.
+    async fn claims(&self) -> Result<Vec<(ServerId, HostId)>, Unavailable>;
+}
