@@ -7,8 +7,22 @@
 //! - Capabilities are asked, never assumed ([`kvm::Capabilities`]); what is missing is an error that names it or has a fallback.
 //! - Guest memory is mapped once, shared by reference, and outlives every slot that KVM was told of.
 //! - A function is safe if and only if no argument, however wrong, can break memory safety.
+//!
+//! ```text
+//! Kvm::adopt(fd) -> Kvm::create_vm -> Vm --add_memory--> slots
+//!                                      |--create_vcpu--> Vcpu --kicker--> Kicker (any thread)
+//!                                      |--line---------> Line: an IOAPIC pin          : Interrupt
+//!                                      |--msi_router---> KvmMsiRouter -> vectors      : MsiVector
+//!                                      '--doorbells----> KvmDoorbells                 : Doorbells
+//! ```
 
+pub mod descriptor;
 pub mod doorbell;
 pub mod interrupt;
+pub mod kick;
+pub mod kvm;
 pub mod memory;
+pub mod msi;
+pub mod vcpu;
 pub mod vectored;
+pub mod vm;
