@@ -1,1 +1,28 @@
-//! To be written.
+//! The network of a host: taps, bridges, VXLAN, packet filters, DHCP, router advertisement, DNS, metadata and routers.
+//!
+//! Everything lives in the network namespace in which the actor is started. One task owns the state; others hold a
+//! [`NetHandle`]. What shall be is computed purely (`plan`), and carried out elsewhere (`netlink`, `nft`, `netns`, `tap`).
+//!
+//! Owns: links named `hb-`, `hx-`, `hv-`, `hs-`, `ht-`, `hi-`, `hg-`, namespaces named `hn-` and `hr-`, nftables tables named
+//! `humilis`. Must not touch any other link, namespace or table, nor know the wire form of the desired state.
+//!
+//! Invariants
+//! - Converging twice changes nothing. A restart adopts what is there; taps of running guests and established connections
+//!   are never disturbed.
+//! - A tap without a filter of its own passes nothing.
+//! - What no desired object explains is removed, but only after a complete desired state was received.
+
+mod actor;
+mod config;
+mod error;
+mod handle;
+mod ids;
+mod inventory;
+mod mac;
+pub mod metadata;
+pub mod model;
+
+pub use config::{NetConfig, PhysicalNetwork};
+pub use error::NetError;
+pub use handle::{Convergence, NetHandle, PreparedPort};
+pub use inventory::Item;
