@@ -69,10 +69,6 @@ id!(
     GuestId
 );
 id!(
-    /// A port's id.
-    PortId
-);
-id!(
     /// An object's id in the ledger, whatever its kind.
     ObjectId
 );

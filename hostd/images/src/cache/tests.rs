@@ -1,0 +1,133 @@
+use super::*;
+use crate::{Parts, SourceError};
+use sha2::{Digest as _, Sha256};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use tokio::sync::mpsc;
+
+/// Gives the same bytes for every image, `each` of them before it breaks.
+struct Scripted {
+    bytes: Vec<u8>,
+    each: usize,
+    opened: AtomicUsize,
+}
+
+impl ImageSource for Scripted {
+    fn open(&self, _: &Image, offset: u64) -> Parts {
+        self.opened.fetch_add(1, Ordering::Relaxed);
+        let (send, receive) = mpsc::channel(4);
+        let offset = offset as usize;
+        let end = self.bytes.len().min(offset + self.each);
+        send.try_send(Ok(self.bytes[offset..end].to_vec())).unwrap();
+        if end < self.bytes.len() {
+            send.try_send(Err(SourceError::Interrupted("unplugged".into())))
+                .unwrap();
+        }
+        receive
+    }
+}
+
+fn image(bytes: &[u8]) -> Image {
+    Image {
+        id: "image".into(),
+        digest: Digest(Sha256::digest(bytes).into()),
+        size: bytes.len() as u64,
+    }
+}
+
+fn cache(dir: &Path, bytes: &[u8], each: usize, bound: u64) -> (Cache, Arc<Scripted>) {
+    let source = Arc::new(Scripted {
+        bytes: bytes.to_vec(),
+        each,
+        opened: AtomicUsize::new(0),
+    });
+    (Cache::new(dir, source.clone(), bound), source)
+}
+
+#[tokio::test]
+async fn a_fetch_goes_on_where_it_broke() {
+    let dir = tempfile::tempdir().unwrap();
+    let (cache, source) = cache(dir.path(), b"abcdefgh", 3, 0);
+    let lease = cache.get(&image(b"abcdefgh")).await.unwrap();
+    assert_eq!(fs::read(lease.path()).unwrap(), b"abcdefgh");
+    assert_eq!(source.opened.load(Ordering::Relaxed), 3);
+}
+
+#[tokio::test]
+async fn a_part_of_an_earlier_run_is_used() {
+    let dir = tempfile::tempdir().unwrap();
+    let image = image(b"abcdefgh");
+    fs::write(dir.path().join(format!("{}.part", image.digest)), b"abcdefg").unwrap();
+    let (cache, source) = cache(dir.path(), b"abcdefgh", 1, 0);
+    cache.get(&image).await.unwrap();
+    assert_eq!(source.opened.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn many_waiters_make_one_fetch() {
+    let dir = tempfile::tempdir().unwrap();
+    let (cache, source) = cache(dir.path(), b"abcdefgh", 8, 0);
+    let image = image(b"abcdefgh");
+    let (a, b, c) = tokio::join!(cache.get(&image), cache.get(&image), cache.get(&image));
+    assert!(a.is_ok() && b.is_ok() && c.is_ok());
+    assert_eq!(source.opened.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn wrong_bytes_are_refused_and_removed() {
+    let dir = tempfile::tempdir().unwrap();
+    let (cache, _) = cache(dir.path(), b"abcdefgX", 8, 0);
+    let error = cache.get(&image(b"abcdefgh")).await.unwrap_err();
+    assert!(matches!(error, ImageError::Corrupt { what: "digest", .. }), "{error}");
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn more_bytes_than_announced_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let (cache, _) = cache(dir.path(), b"abcdefgh and more", 99, 0);
+    let error = cache.get(&image(b"abcdefgh")).await.unwrap_err();
+    assert!(matches!(error, ImageError::Corrupt { what: "size", .. }), "{error}");
+}
+
+#[tokio::test]
+async fn an_image_goes_when_nobody_uses_it_and_not_before() {
+    let dir = tempfile::tempdir().unwrap();
+    let (cache, _) = cache(dir.path(), b"abcdefgh", 8, 0);
+    let lease = cache.get(&image(b"abcdefgh")).await.unwrap();
+    let path = lease.path().to_owned();
+    cache.allow_eviction();
+    let other = lease.clone();
+    drop(lease);
+    assert!(path.exists());
+    drop(other);
+    assert!(!path.exists());
+}
+
+#[tokio::test]
+async fn nothing_goes_before_eviction_is_allowed() {
+    let dir = tempfile::tempdir().unwrap();
+    let (cache, _) = cache(dir.path(), b"abcdefgh", 8, 0);
+    let lease = cache.get(&image(b"abcdefgh")).await.unwrap();
+    let path = lease.path().to_owned();
+    drop(lease);
+    assert!(path.exists());
+    cache.allow_eviction();
+    assert!(!path.exists());
+}
+
+#[tokio::test]
+async fn zeroes_become_holes_and_count() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut bytes = vec![0; 1 << 20];
+    bytes[1 << 19] = 1;
+    let (cache, _) = cache(dir.path(), &bytes, 1 << 18, 0);
+    let lease = cache.get(&image(&bytes)).await.unwrap();
+    assert_eq!(fs::read(lease.path()).unwrap(), bytes);
+    assert!(cache.usage().0 <= 300 * 1024, "{:?}", cache.usage());
+}
+
+#[tokio::test]
+async fn a_full_disk_is_told_apart() {
+    let error = ImageError::io(&image(b"x"), io::Error::from(io::ErrorKind::StorageFull));
+    assert!(matches!(error, ImageError::NoSpace { .. }));
+}
