@@ -1,0 +1,102 @@
+//! What can go wrong, told apart as far as a store can act on it.
+
+use sqlx::error::{DatabaseError, ErrorKind};
+
+/// A database error.
+#[derive(Debug, thiserror::Error)]
+pub enum DbError {
+    /// A row with this key is there already.
+    #[error("a row with the same key exists in {table} ({constraint})")]
+    UniqueViolation {
+        /// The table.
+        table: String,
+        /// The columns (SQLite: `t.a, t.b`) or the constraint's name (PostgreSQL: `t_a_b_key`); ask [`DbError::violates`].
+        constraint: String,
+    },
+    /// The row refers to one that is not there, or is itself referred to.
+    #[error("a row refers to one that does not exist, or is still referred to")]
+    ForeignKeyViolation,
+    /// Somebody else held a lock for too long, or two transactions crossed: try again.
+    #[error("the database is busy")]
+    Busy(#[source] sqlx::Error),
+    /// The URL names neither SQLite nor PostgreSQL.
+    #[error("the database URL must start with sqlite: or postgres:")]
+    UnknownScheme,
+    /// The database was made by a newer or other program.
+    #[error("migration {name} of {service} was applied to this database, but this program does not have it")]
+    UnknownMigration {
+        /// Whose migration.
+        service: String,
+        /// Its name.
+        name: String,
+    },
+    /// A stored value does not have the shape that the program expects.
+    #[error("column {column} holds what it should not")]
+    Corrupt {
+        /// The column.
+        column: String,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// Anything else.
+    #[error("the database failed")]
+    Sqlx(#[source] sqlx::Error),
+}
+
+impl DbError {
+    /// Whether this is a broken uniqueness of `table` in which `column` takes part.
+    #[must_use]
+    pub fn violates(&self, in_table: &str, column: &str) -> bool {
+        matches!(self, Self::UniqueViolation { table, constraint } if table == in_table && constraint.contains(column))
+    }
+
+    /// For a value that a store cannot read back.
+    pub fn corrupt(column: &str, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Corrupt {
+            column: column.to_owned(),
+            source: source.into(),
+        }
+    }
+}
+
+impl From<sqlx::Error> for DbError {
+    fn from(error: sqlx::Error) -> Self {
+        if matches!(error, sqlx::Error::PoolTimedOut) {
+            return Self::Busy(error);
+        }
+        let Some(known) = error.as_database_error() else {
+            return Self::Sqlx(error);
+        };
+        match known.kind() {
+            ErrorKind::UniqueViolation => unique(known),
+            ErrorKind::ForeignKeyViolation => Self::ForeignKeyViolation,
+            _ if is_busy(known) => Self::Busy(error),
+            _ => Self::Sqlx(error),
+        }
+    }
+}
+
+/// PostgreSQL names table and constraint; SQLite says `UNIQUE constraint failed: table.column, table.column`.
+fn unique(error: &dyn DatabaseError) -> DbError {
+    let columns = error
+        .message()
+        .split_once("failed: ")
+        .map_or("", |(_, columns)| columns);
+    let table = error.table().or_else(|| columns.split('.').next()).unwrap_or_default();
+    DbError::UniqueViolation {
+        table: table.to_owned(),
+        constraint: error.constraint().unwrap_or(columns).to_owned(),
+    }
+}
+
+/// SQLite: BUSY and LOCKED with their extended codes; PostgreSQL: serialization failure, deadlock, lock not available.
+fn is_busy(error: &dyn DatabaseError) -> bool {
+    match error.code().as_deref() {
+        Some("40001" | "40P01" | "55P03") => true,
+        Some(code) => code
+            .parse::<u32>()
+            .is_ok_and(|code| code < 4096 && matches!(code & 0xff, 5 | 6)),
+        None => false,
+    }
+}

@@ -1,0 +1,116 @@
+//! The pools: one writing and a few reading connections to SQLite, one pool to PostgreSQL.
+
+use crate::{DbError, Dialect, Tx};
+use sqlx::{
+    Any, AnyConnection, ConnectOptions,
+    any::{AnyConnectOptions, AnyPoolOptions},
+    pool::PoolConnection,
+};
+use std::{
+    ops::{Deref, DerefMut},
+    str::FromStr,
+    time::Duration,
+};
+
+const SQLITE_READERS: u32 = 4;
+const POSTGRES_CONNECTIONS: u32 = 16;
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// The database. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Db {
+    writer: sqlx::AnyPool,
+    reader: sqlx::AnyPool,
+    dialect: Dialect,
+}
+
+impl Db {
+    /// Opens `sqlite:/path/file.db?mode=rwc` or `postgres://user@host/name`.
+    ///
+    /// An in-memory SQLite is not offered: readers and the writer are connections of their own.
+    ///
+    /// # Errors
+    /// The URL is unknown or the database cannot be reached.
+    pub async fn open(url: &str) -> Result<Self, DbError> {
+        sqlx::any::install_default_drivers();
+        let dialect = Dialect::of(url)?;
+        let writers = match dialect {
+            Dialect::Sqlite => 1,
+            Dialect::Postgres => POSTGRES_CONNECTIONS,
+        };
+        let writer = connect(url, dialect, true, writers).await?;
+        let reader = match dialect {
+            Dialect::Sqlite => connect(url, dialect, false, SQLITE_READERS).await?,
+            Dialect::Postgres => writer.clone(),
+        };
+        Ok(Self {
+            writer,
+            reader,
+            dialect,
+        })
+    }
+
+    /// A connection for reading. On SQLite it refuses to write.
+    ///
+    /// # Errors
+    /// The database cannot be reached, or no connection came free in time.
+    pub async fn read(&self) -> Result<Conn, DbError> {
+        Ok(Conn(self.reader.acquire().await?))
+    }
+
+    /// Starts a write transaction. Dropped without [`Tx::commit`], it is rolled back.
+    ///
+    /// On SQLite there is one at a time: keep it short, and ask nobody else in between who may need one.
+    ///
+    /// # Errors
+    /// The database cannot be reached, or no connection came free in time.
+    pub async fn begin(&self) -> Result<Tx, DbError> {
+        Ok(Tx::new(self.writer.begin_with(self.dialect.begin()).await?))
+    }
+
+    /// Which database it is.
+    #[must_use]
+    pub fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    /// Closes all connections, after those in use were given back.
+    pub async fn close(&self) {
+        self.reader.close().await;
+        self.writer.close().await;
+    }
+}
+
+async fn connect(url: &str, dialect: Dialect, writes: bool, connections: u32) -> Result<sqlx::AnyPool, DbError> {
+    let options = AnyConnectOptions::from_str(url)?.disable_statement_logging();
+    let setup = dialect.setup(writes);
+    let pool = AnyPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(dialect == Dialect::Postgres)
+        .after_connect(move |connection, _| {
+            Box::pin(async move { sqlx::raw_sql(setup).execute(connection).await.map(|_| ()) })
+        })
+        .connect_with(options)
+        .await?;
+    Ok(pool)
+}
+
+/// A connection for reading; `&mut *conn` is what a query executes on.
+#[derive(Debug)]
+pub struct Conn(PoolConnection<Any>);
+
+impl Deref for Conn {
+    type Target = AnyConnection;
+    fn deref(&self) -> &AnyConnection {
+        &self.0
+    }
+}
+
+impl DerefMut for Conn {
+    fn deref_mut(&mut self) -> &mut AnyConnection {
+        &mut self.0
+    }
+}
