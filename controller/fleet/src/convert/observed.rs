@@ -1,0 +1,54 @@
+//! What hosts say, inward.
+
+use controller_base::{Generation, Timestamp};
+use controller_ports::fleet::{GuestState, HostResources, ObservedGuest};
+use humilis_proto::federation as wire;
+
+/// A host said something that cannot be.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Malformed {
+    /// An id is none.
+    #[error(transparent)]
+    Id(#[from] controller_base::id::InvalidId),
+    /// A number is outside its range.
+    #[error("{0} is out of range")]
+    Range(&'static str),
+    /// An enum's number is unknown.
+    #[error("unknown guest state {0}")]
+    State(i32),
+}
+
+/// The longest reason that is kept.
+const REASON_CHARS: usize = 1000;
+
+pub(crate) fn guest(guest: wire::ObservedGuest) -> Result<ObservedGuest, Malformed> {
+    Ok(ObservedGuest {
+        id: guest.id.parse()?,
+        generation: Generation(i64::try_from(guest.generation).map_err(|_| Malformed::Range("generation"))?),
+        state: state(guest.state)?,
+        reason: guest.reason.chars().take(REASON_CHARS).collect(),
+        boot_count: guest.boot_count,
+        since: Timestamp(guest.since),
+    })
+}
+
+fn state(number: i32) -> Result<GuestState, Malformed> {
+    use wire::GuestState as W;
+    match W::try_from(number) {
+        Ok(W::Preparing) => Ok(GuestState::Preparing),
+        Ok(W::Running) => Ok(GuestState::Running),
+        Ok(W::Stopped) => Ok(GuestState::Stopped),
+        Ok(W::Crashed) => Ok(GuestState::Crashed),
+        Ok(W::Failed) => Ok(GuestState::Failed),
+        Ok(W::Gone) => Ok(GuestState::Gone),
+        Ok(W::Unspecified) | Err(_) => Err(Malformed::State(number)),
+    }
+}
+
+pub(crate) fn resources(resources: wire::HostResources) -> HostResources {
+    HostResources {
+        vcpus: resources.vcpus,
+        memory_mib: resources.memory_mib,
+        disk_gib: resources.disk_gib,
+    }
+}

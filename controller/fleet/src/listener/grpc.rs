@@ -1,0 +1,105 @@
+//! The two gRPC services and the one mapping from errors to statuses.
+
+use super::tls::Peer;
+use crate::{
+    Authority, Hub,
+    enrolment::{self, EnrolError},
+    session,
+};
+use controller_base::id::{HostId, ImageId};
+use futures::{StreamExt as _, stream::BoxStream};
+use humilis_proto::federation::{self as wire, enrolment_server, federation_server};
+use std::sync::Arc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status, Streaming};
+
+#[derive(Clone)]
+pub(super) struct Grpc {
+    pub(super) hub: Arc<Hub>,
+    pub(super) authority: Arc<Authority>,
+}
+
+/// For machines that are no members yet.
+pub(super) struct Enrolment(pub(super) Grpc);
+
+/// For members.
+pub(super) struct Membership(pub(super) Grpc);
+
+#[tonic::async_trait]
+impl enrolment_server::Enrolment for Enrolment {
+    async fn enrol(&self, request: Request<wire::EnrolRequest>) -> Result<Response<wire::EnrolResponse>, Status> {
+        let response = enrolment::enrol(&self.0.hub, &self.0.authority, request.into_inner()).await;
+        response.map(Response::new).map_err(status)
+    }
+}
+
+#[tonic::async_trait]
+impl federation_server::Federation for Membership {
+    type SessionStream = ReceiverStream<Result<wire::ControllerMessage, Status>>;
+    type FetchImageStream = BoxStream<'static, Result<wire::ImageChunk, Status>>;
+
+    async fn session(
+        &self,
+        request: Request<Streaming<wire::HostMessage>>,
+    ) -> Result<Response<Self::SessionStream>, Status> {
+        let host = member(&request)?;
+        session::open(Arc::clone(&self.0.hub), host, request.into_inner())
+            .await
+            .map(Response::new)
+    }
+
+    async fn renew(&self, request: Request<wire::RenewRequest>) -> Result<Response<wire::EnrolResponse>, Status> {
+        let host = member(&request)?;
+        let response = enrolment::renew(&self.0.hub, &self.0.authority, host, &request.into_inner().csr).await;
+        response.map(Response::new).map_err(status)
+    }
+
+    async fn fetch_image(
+        &self,
+        request: Request<wire::FetchImageRequest>,
+    ) -> Result<Response<Self::FetchImageStream>, Status> {
+        member(&request)?;
+        let request = request.into_inner();
+        let id: ImageId = request
+            .image_id
+            .parse()
+            .map_err(|e| Status::invalid_argument(format!("{e}")))?;
+        let sources = self
+            .0
+            .hub
+            .sources()
+            .ok_or_else(|| Status::unavailable("the controller is starting"))?;
+        let bytes = sources
+            .images
+            .open(id, request.offset)
+            .await
+            .map_err(|e| unavailable(&e))?;
+        let bytes = bytes.ok_or_else(|| Status::not_found(format!("image {id} has no bytes")))?;
+        let chunks = bytes.map(|chunk| match chunk {
+            Ok(data) => Ok(wire::ImageChunk { data: data.to_vec() }),
+            Err(error) => Err(unavailable(&error)),
+        });
+        Ok(Response::new(chunks.boxed()))
+    }
+}
+
+/// The member that calls; anyone else gets nothing.
+fn member<T>(request: &Request<T>) -> Result<HostId, Status> {
+    let peer = request.extensions().get::<Peer>().and_then(|peer| peer.0);
+    peer.ok_or_else(|| Status::unauthenticated("a member's certificate is required"))
+}
+
+fn status(error: EnrolError) -> Status {
+    match error {
+        EnrolError::Token => Status::unauthenticated("join token is not valid"),
+        EnrolError::Hostname(_) => Status::invalid_argument(error.to_string()),
+        EnrolError::Request(_) => Status::invalid_argument("certificate signing request is refused"),
+        EnrolError::NoMember(_) => Status::permission_denied("this host is no member any more"),
+        EnrolError::Unavailable(error) => unavailable(&error),
+    }
+}
+
+fn unavailable(error: &(dyn std::error::Error + 'static)) -> Status {
+    tracing::error!(error, "a host's call failed");
+    Status::unavailable("try again")
+}

@@ -1,0 +1,53 @@
+//! The federation's port: TLS with the authority's certificate, client certificates asked for but required only by
+//! [`grpc::Membership`], so that enrolment and membership share one port.
+
+mod grpc;
+mod tls;
+
+use crate::{Authority, Hub};
+use humilis_proto::federation::{enrolment_server::EnrolmentServer, federation_server::FederationServer};
+use std::{io, sync::Arc, time::Duration};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::Server;
+
+/// A host that vanished without a word is noticed after about two of these.
+const KEEPALIVE: Duration = Duration::from_secs(10);
+
+/// Why the listener could not run.
+#[derive(Debug, thiserror::Error)]
+pub enum ListenError {
+    /// The certificate could not be made.
+    #[error(transparent)]
+    Authority(#[from] crate::authority::AuthorityError),
+    /// rustls refused the certificate.
+    #[error("TLS cannot be set up")]
+    Tls(#[source] io::Error),
+    /// gRPC ended.
+    #[error("federation listener failed")]
+    Grpc(#[from] tonic::transport::Error),
+}
+
+/// Serves the federation on `listener`, under `names`, until `stop`.
+///
+/// # Errors
+/// When TLS cannot be set up or the listener fails.
+pub async fn serve(
+    hub: Arc<Hub>,
+    authority: Arc<Authority>,
+    listener: TcpListener,
+    names: &[String],
+    stop: CancellationToken,
+) -> Result<(), ListenError> {
+    let config = tls::config(&authority, names, hub.clock.now())?;
+    let incoming = tls::accept(listener, config, stop.clone());
+    let service = grpc::Grpc { hub, authority };
+    Server::builder()
+        .http2_keepalive_interval(Some(KEEPALIVE))
+        .http2_keepalive_timeout(Some(KEEPALIVE))
+        .add_service(EnrolmentServer::new(grpc::Enrolment(service.clone())))
+        .add_service(FederationServer::new(grpc::Membership(service)))
+        .serve_with_incoming_shutdown(incoming, stop.cancelled_owned())
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,120 @@
+//! Towards the host: desired state and questions.
+
+use super::{SessionHandle, compare::Sent};
+use crate::{Hub, hub::unavailable};
+use controller_base::id::HostId;
+use controller_ports::Unavailable;
+use controller_ports::fleet::{Desired, ObjectKey};
+use humilis_proto::federation::{self as wire, controller_message::Message};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use tokio::{sync::mpsc, time};
+use tonic::Status;
+
+/// How often everything is compared, however quiet it is.
+const COMPARISON: Duration = Duration::from_secs(60);
+/// Before a comparison that failed is tried again.
+const RETRY: Duration = Duration::from_secs(1);
+
+pub(super) type Outbox = mpsc::Sender<Result<wire::ControllerMessage, Status>>;
+
+/// Writes one host's stream until it ends.
+pub(super) struct Writer {
+    pub(super) hub: Arc<Hub>,
+    pub(super) host: HostId,
+    pub(super) session: SessionHandle,
+    pub(super) outbox: Outbox,
+}
+
+/// The host's end of the stream is closed.
+struct Closed;
+
+impl Writer {
+    pub(super) async fn run(self, mut asked: mpsc::Receiver<wire::Call>) {
+        let end = self.session.end.clone();
+        tokio::select! {
+            () = end.cancelled() => {}
+            _ = self.write(&mut asked) => end.cancel(),
+        }
+    }
+
+    async fn write(&self, asked: &mut mpsc::Receiver<wire::Call>) -> Result<(), Closed> {
+        let mut sent = Sent::default();
+        let all = self.all_patiently().await;
+        self.send(Message::Desired(sent.complete(all))).await?;
+        let mut comparison = time::interval_at(time::Instant::now() + COMPARISON, COMPARISON);
+        loop {
+            tokio::select! {
+                () = self.session.touched.some.notified() => self.send_touched(&mut sent).await?,
+                _ = comparison.tick() => {
+                    let difference = sent.against_all(self.all_patiently().await);
+                    self.send_difference(difference).await?;
+                }
+                Some(call) = asked.recv() => self.send(Message::Call(call)).await?,
+            }
+        }
+    }
+
+    async fn send_touched(&self, sent: &mut Sent) -> Result<(), Closed> {
+        let keys = self.session.touched.take();
+        match self.get(&keys).await {
+            Ok(desired) => self.send_difference(sent.against(&keys, desired)).await,
+            Err(error) => {
+                self.unreadable(&error);
+                time::sleep(RETRY).await;
+                keys.into_iter().for_each(|key| self.session.touch(key));
+                Ok(())
+            }
+        }
+    }
+
+    async fn send_difference(&self, difference: Option<wire::Desired>) -> Result<(), Closed> {
+        match difference {
+            Some(desired) => self.send(Message::Desired(desired)).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn send(&self, message: Message) -> Result<(), Closed> {
+        self.outbox
+            .send(Ok(wire::ControllerMessage { message: Some(message) }))
+            .await
+            .map_err(|_| Closed)
+    }
+
+    async fn all_patiently(&self) -> Vec<Desired> {
+        loop {
+            match self.all().await {
+                Ok(desired) => return desired,
+                Err(error) => {
+                    self.unreadable(&error);
+                    time::sleep(RETRY).await;
+                }
+            }
+        }
+    }
+
+    fn unreadable(&self, error: &Unavailable) {
+        let error = error as &dyn std::error::Error;
+        tracing::warn!(host = %self.host, error, "desired state is unreadable");
+    }
+
+    async fn all(&self) -> Result<Vec<Desired>, Unavailable> {
+        let sources = self.hub.sources().ok_or_else(|| unavailable("no service is wired"))?;
+        let mut all = Vec::new();
+        for source in &sources.desired {
+            all.extend(source.list(self.host).await?);
+        }
+        Ok(all)
+    }
+
+    async fn get(&self, keys: &BTreeSet<ObjectKey>) -> Result<Vec<Desired>, Unavailable> {
+        let sources = self.hub.sources().ok_or_else(|| unavailable("no service is wired"))?;
+        let mut found = Vec::new();
+        for key in keys {
+            for source in sources.desired.iter().filter(|s| s.owns(key)) {
+                found.extend(source.get(self.host, *key).await?);
+            }
+        }
+        Ok(found)
+    }
+}

@@ -1,0 +1,110 @@
+//! One host's stream: compares what the host was sent with what it shall have, and takes in what it reports.
+//!
+//! ```text
+//! Hello --> complete Desired --> { touched or minute over --> Desired with the differences
+//!                                  Observed --> GuestObserver ; Result --> whoever asked }
+//! ```
+//! The two directions run as two tasks, so that a slow observation never delays desired state.
+
+mod compare;
+mod down;
+mod up;
+
+use controller_ports::fleet::ObjectKey;
+use humilis_proto::federation as wire;
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::{Arc, Mutex, PoisonError},
+};
+use tokio::sync::{Notify, mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+pub(crate) use up::open;
+
+/// What a question is answered with: bytes, or the host's reason.
+pub(crate) type Answer = Result<Vec<u8>, String>;
+
+/// A stream, as the hub sees it.
+#[derive(Clone)]
+pub(crate) struct SessionHandle {
+    pub(crate) number: u64,
+    touched: Arc<Touched>,
+    questions: mpsc::Sender<wire::Call>,
+    open: Arc<Mutex<HashMap<u64, oneshot::Sender<Answer>>>>,
+    end: CancellationToken,
+}
+
+/// Keys that may have changed since they were last compared.
+#[derive(Default)]
+struct Touched {
+    keys: Mutex<BTreeSet<ObjectKey>>,
+    some: Notify,
+}
+
+impl Touched {
+    fn take(&self) -> BTreeSet<ObjectKey> {
+        std::mem::take(&mut *self.keys.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl SessionHandle {
+    fn new(number: u64) -> (Self, mpsc::Receiver<wire::Call>) {
+        let (questions, asked) = mpsc::channel(64);
+        let (touched, open) = (Arc::default(), Arc::default());
+        (
+            Self {
+                number,
+                touched,
+                questions,
+                open,
+                end: CancellationToken::new(),
+            },
+            asked,
+        )
+    }
+
+    /// Remembers that this object may have changed.
+    pub(crate) fn touch(&self, key: ObjectKey) {
+        self.touched
+            .keys
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(key);
+        self.touched.some.notify_one();
+    }
+
+    /// Sends a question; `answer` is dropped when the stream ends.
+    pub(crate) async fn ask(&self, call: wire::Call, answer: oneshot::Sender<Answer>) -> Result<(), ()> {
+        self.await_answer(call.call, answer);
+        self.questions.send(call).await.map_err(|_| ())
+    }
+
+    fn await_answer(&self, call: u64, answer: oneshot::Sender<Answer>) {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.retain(|_, waiting| !waiting.is_closed());
+        open.insert(call, answer);
+    }
+
+    fn answered(&self, result: wire::Result) {
+        use wire::result::Outcome;
+        let waiting = self
+            .open
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&result.call);
+        let answer = match result.outcome {
+            Some(Outcome::Data(data)) => Ok(data),
+            Some(Outcome::Error(reason)) => Err(reason),
+            None => Err("empty answer".to_owned()),
+        };
+        if let Some(waiting) = waiting {
+            // Who asked may have gone; then nobody needs the answer.
+            drop(waiting.send(answer));
+        }
+    }
+
+    /// Ends the stream.
+    pub(crate) fn end(&self) {
+        self.end.cancel();
+    }
+}
