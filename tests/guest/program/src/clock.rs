@@ -32,7 +32,7 @@ pub fn lapic() -> Registers {
     unsafe { Registers::new(LAPIC, 4096) }
 }
 
-/// Starts the clock and the timer.
+/// Starts the clock and the timer, and shuts out the old interrupt controller, which firmware may have left open.
 pub fn init() {
     let lapic = lapic();
     lapic.write(SPURIOUS, 0x1ff_u32);
@@ -54,21 +54,11 @@ fn kvmclock_scale() -> Option<u64> {
     // SAFETY: the register exists, KVM announced it; the page is KVM's from here on.
     unsafe { ring0::write_msr(KVM_CLOCK_MSR, page as u64 | 1) };
     // SAFETY: within the page; tsc_to_system_mul and tsc_shift of struct pvclock_vcpu_time_info.
-    let (multiplier, shift) = unsafe {
-        (
-            page.add(24).cast::<u32>().read_volatile(),
-            page.add(28).cast::<i8>().read_volatile(),
-        )
-    };
+    let (multiplier, shift) =
+        unsafe { (page.add(24).cast::<u32>().read_volatile(), page.add(28).cast::<i8>().read_volatile()) };
     SOURCE.store(1, Ordering::Relaxed);
     let multiplier = u64::from(multiplier);
-    (multiplier != 0).then(|| {
-        if shift < 0 {
-            multiplier >> -shift
-        } else {
-            multiplier << shift
-        }
-    })
+    (multiplier != 0).then(|| if shift < 0 { multiplier >> -shift } else { multiplier << shift })
 }
 
 fn timer_scale(lapic: Registers) -> u64 {
@@ -88,11 +78,7 @@ fn timer_scale(lapic: Registers) -> u64 {
 
 /// The clock's name.
 pub fn source() -> &'static str {
-    if SOURCE.load(Ordering::Relaxed) == 1 {
-        "kvmclock"
-    } else {
-        "lapic"
-    }
+    if SOURCE.load(Ordering::Relaxed) == 1 { "kvmclock" } else { "lapic" }
 }
 
 /// A number that no one needs to guess twice: not for secrets.

@@ -40,17 +40,13 @@ extern "C" fn rust_main(start_info: u32) -> ! {
         say!("marker");
         ring0::halt();
     }
-    ring0::start_interrupts();
     run(&machine)
 }
 
 fn run(machine: &Machine) -> ! {
-    say!(
-        "booted memory {} MiB cmdline \"{}\"",
-        machine.memory >> 20,
-        machine.cmdline
-    );
+    say!("booted memory {} MiB cmdline \"{}\"", machine.memory >> 20, machine.cmdline);
     clock::init();
+    ring0::start_interrupts();
     smp::start(machine);
     let mut power = power::Power::new(machine);
     let mut devices = virtio::probe();
@@ -71,6 +67,7 @@ fn run(machine: &Machine) -> ! {
 
 #[panic_handler]
 fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
+    serial::take_over();
     say!("panic {info}");
     power::crash()
 }

@@ -28,18 +28,10 @@ pub struct Function {
 
 /// All functions 0 of bus 0.
 pub fn scan() -> Vec<Function> {
-    let found = (0..32).map(|device| Function {
-        device,
-        vendor: 0,
-        id: 0,
-    });
+    let found = (0..32).map(|device| Function { device, vendor: 0, id: 0 });
     let read = found.map(|function| {
         let ids = function.read32(0);
-        Function {
-            vendor: ids as u16,
-            id: (ids >> 16) as u16,
-            ..function
-        }
+        Function { vendor: ids as u16, id: (ids >> 16) as u16, ..function }
     });
     read.filter(|function| function.vendor != 0xffff).collect()
 }
@@ -98,11 +90,7 @@ impl Function {
         const IS_64_BIT: u32 = 4;
         let offset = 0x10 + 4 * bar;
         let low = self.read32(offset);
-        let high = if low & 6 == IS_64_BIT {
-            self.read32(offset + 4)
-        } else {
-            0
-        };
+        let high = if low & 6 == IS_64_BIT { self.read32(offset + 4) } else { 0 };
         u64::from(high) << 32 | u64::from(low & !0xf)
     }
 

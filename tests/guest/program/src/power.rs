@@ -4,7 +4,7 @@ use crate::machine::Machine;
 use crate::machine::acpi::Acpi;
 use crate::memory::Registers;
 use crate::ring0::{self, port};
-use crate::say;
+use crate::{clock, say};
 
 const BUTTON: u16 = 1 << 8;
 const SCI_ENABLED: u16 = 1;
@@ -19,9 +19,7 @@ pub struct Power {
 impl Power {
     /// Listens to the power button where there is one.
     pub fn new(machine: &Machine) -> Self {
-        let power = Self {
-            acpi: machine.acpi.clone(),
-        };
+        let power = Self { acpi: machine.acpi.clone() };
         if let Some(acpi) = &power.acpi {
             listen(acpi);
         }
@@ -36,10 +34,12 @@ impl Power {
         }
     }
 
+    /// The event device has no register: its interrupt is the message.
     fn was_pressed(&self) -> bool {
-        let Some(acpi) = self.acpi.as_ref().filter(|acpi| has_fixed_button(acpi)) else {
-            return false;
-        };
+        let Some(acpi) = self.acpi.as_ref() else { return false };
+        if !has_fixed_button(acpi) {
+            return true;
+        }
         let pressed = port::read16(acpi.pm1_event) & BUTTON != 0;
         if pressed {
             port::write16(acpi.pm1_event, BUTTON);
@@ -57,8 +57,7 @@ impl Power {
                 None => {}
             }
         }
-        say!("power off has no effect");
-        ring0::halt()
+        give_up("power off has no effect")
     }
 
     /// Resets the machine.
@@ -69,9 +68,18 @@ impl Power {
         }
         port::write8(0xcf9, 6);
         port::write8(0x64, 0xfe);
-        say!("reset has no effect");
-        ring0::halt()
+        give_up("reset has no effect")
     }
+}
+
+/// Says so when the machine still runs after a second.
+fn give_up(complaint: &str) -> ! {
+    let deadline = clock::now() + 1_000_000;
+    while clock::now() < deadline {
+        ring0::wait(clock::ticks_until(Some(deadline)));
+    }
+    say!("{complaint}");
+    ring0::halt()
 }
 
 fn has_fixed_button(acpi: &Acpi) -> bool {
@@ -80,6 +88,7 @@ fn has_fixed_button(acpi: &Acpi) -> bool {
 
 fn listen(acpi: &Acpi) {
     if !has_fixed_button(acpi) {
+        acpi.event.into_iter().for_each(route);
         return;
     }
     if let Some((command, value)) = acpi.handover

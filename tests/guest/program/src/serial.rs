@@ -31,15 +31,17 @@ impl Write for Line {
     }
 }
 
+/// Ends another writer's claim: for a last line from within one.
+pub fn take_over() {
+    BUSY.store(false, Ordering::Release);
+}
+
 /// Writes one line with the program's name before it; lines of several processors do not mix.
 pub fn write_line(line: fmt::Arguments<'_>) {
     while BUSY.swap(true, Ordering::Acquire) {
         core::hint::spin_loop();
     }
-    let mut buffer = Line {
-        bytes: [0; 256],
-        length: 0,
-    };
+    let mut buffer = Line { bytes: [0; 256], length: 0 };
     // A line's writer has no error of its own; an argument's would only shorten the line.
     let _ = write!(buffer, "humilis-guest: {line}\r\n");
     buffer.flush();

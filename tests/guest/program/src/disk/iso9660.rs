@@ -37,13 +37,7 @@ impl Volume {
         const MOST: u64 = 8;
         let mut found: Option<Self> = None;
         for at in FIRST_DESCRIPTOR..FIRST_DESCRIPTOR + MOST {
-            let block = read(
-                disk,
-                Extent {
-                    block: at as u32,
-                    length: BLOCK as u32,
-                },
-            )?;
+            let block = read(disk, Extent { block: at as u32, length: BLOCK as u32 })?;
             if block.get(1..6)? != b"CD001" {
                 break;
             }
@@ -51,19 +45,11 @@ impl Volume {
             match block[0] {
                 PRIMARY => {
                     let label = String::from_utf8_lossy(&block[40..72]).trim_end().into();
-                    found = Some(Self {
-                        label,
-                        root,
-                        joliet: false,
-                    });
+                    found = Some(Self { label, root, joliet: false });
                 }
                 SUPPLEMENTARY if block[88..90] == *b"%/" => {
                     let label = found?.label;
-                    found = Some(Self {
-                        label,
-                        root,
-                        joliet: true,
-                    });
+                    found = Some(Self { label, root, joliet: true });
                 }
                 _ => {}
             }
@@ -76,10 +62,7 @@ impl Volume {
         let mut extent = self.root;
         for part in path {
             let directory = read(disk, extent)?;
-            let found = self
-                .entries(&directory)
-                .into_iter()
-                .find(|entry| same_name(&entry.name, part))?;
+            let found = self.entries(&directory).into_iter().find(|entry| same_name(&entry.name, part))?;
             extent = found.extent;
         }
         read(disk, extent)
@@ -95,10 +78,7 @@ impl Volume {
                 continue;
             }
             if let Some(record) = directory.get(at..at + length) {
-                entries.extend(self.name(record).map(|name| Entry {
-                    name,
-                    extent: entry_extent(record),
-                }));
+                entries.extend(self.name(record).map(|name| Entry { name, extent: entry_extent(record) }));
             }
             at += length;
         }
@@ -140,10 +120,7 @@ fn same_name(recorded: &str, wanted: &str) -> bool {
 
 fn entry_extent(record: &[u8]) -> Extent {
     let number = |at: usize| u32::from_le_bytes([record[at], record[at + 1], record[at + 2], record[at + 3]]);
-    Extent {
-        block: number(2),
-        length: number(10),
-    }
+    Extent { block: number(2), length: number(10) }
 }
 
 fn read(disk: &mut Disk, extent: Extent) -> Option<Vec<u8>> {

@@ -70,11 +70,7 @@ fn count_boot(disk: &mut Disk) -> Result<Option<u64>, Error> {
     if !is_empty && sector[..8] != *MAGIC {
         return Ok(None);
     }
-    let boots = sector[8..16]
-        .iter()
-        .rev()
-        .fold(0, |value, byte| value << 8 | u64::from(*byte))
-        + 1;
+    let boots = sector[8..16].iter().rev().fold(0, |value, byte| value << 8 | u64::from(*byte)) + 1;
     sector[..8].copy_from_slice(MAGIC);
     sector[8..16].copy_from_slice(&boots.to_le_bytes());
     disk.write(last, &sector)?;
@@ -105,16 +101,9 @@ impl Crc32 {
     fn new() -> Self {
         const POLYNOMIAL: u32 = 0xedb8_8320;
         let step = |value: u32, _| {
-            if value & 1 != 0 {
-                POLYNOMIAL ^ (value >> 1)
-            } else {
-                value >> 1
-            }
+            if value & 1 != 0 { POLYNOMIAL ^ (value >> 1) } else { value >> 1 }
         };
-        Self {
-            table: (0..256).map(|byte| (0..8).fold(byte, step)).collect(),
-            state: !0,
-        }
+        Self { table: (0..256).map(|byte| (0..8).fold(byte, step)).collect(), state: !0 }
     }
 
     fn add(&mut self, bytes: &[u8]) {

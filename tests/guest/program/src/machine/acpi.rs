@@ -1,5 +1,5 @@
 //! Just enough ACPI: the fixed registers for power and reset (FADT), the processors (MADT), the PCI window (MCFG). No AML is run;
-//! the sleep type of S5 is found by its name in the DSDT, and a generic event device's register is looked for there too.
+//! the sleep type of S5 and the generic event device's interrupt are found by their names in the DSDT.
 
 use crate::memory::map_registers;
 use alloc::vec::Vec;
@@ -24,6 +24,8 @@ pub struct Acpi {
     pub s5: u16,
     /// Whether the fixed hardware is absent (HW_REDUCED_ACPI).
     pub reduced: bool,
+    /// The interrupt of the generic event device, whose only event here is the power button.
+    pub event: Option<u16>,
     /// The sleep control register of reduced hardware.
     pub sleep_control: Option<Address>,
     /// The reset register and the value that resets.
@@ -69,9 +71,7 @@ impl Table {
         }
         map_registers(address, u64::from(length));
         // SAFETY: the table is as long as it says, and nobody writes there while the machine is read.
-        Some(Self(unsafe {
-            core::slice::from_raw_parts(address as *const u8, length as usize)
-        }))
+        Some(Self(unsafe { core::slice::from_raw_parts(address as *const u8, length as usize) }))
     }
 
     fn number(&self, at: usize, size: usize) -> u64 {
@@ -106,10 +106,8 @@ pub unsafe fn read(rsdp: u64) -> Option<Acpi> {
             _ => (u64::from(read_unaligned((rsdp + 16) as *const u32)), 4),
         };
         let root = Table::at(root)?;
-        let addresses: Vec<u64> = (36..root.0.len())
-            .step_by(entry_size)
-            .map(|at| root.number(at, entry_size))
-            .collect();
+        let addresses: Vec<u64> =
+            (36..root.0.len()).step_by(entry_size).map(|at| root.number(at, entry_size)).collect();
         let mut acpi = Acpi::default();
         for table in addresses.into_iter().filter_map(|address| Table::at(address)) {
             match &table.0[..4] {
@@ -147,7 +145,9 @@ unsafe fn read_fadt(table: &Table, acpi: &mut Acpi) {
     };
     if dsdt != 0 {
         // SAFETY: the table names its DSDT there.
-        acpi.s5 = unsafe { Table::at(dsdt) }.and_then(|dsdt| find_s5(dsdt.0)).unwrap_or(0);
+        let dsdt = unsafe { Table::at(dsdt) };
+        acpi.s5 = dsdt.as_ref().and_then(|dsdt| find_s5(dsdt.0)).unwrap_or(0);
+        acpi.event = dsdt.as_ref().and_then(|dsdt| find_event_interrupt(dsdt.0));
     }
 }
 
@@ -155,10 +155,7 @@ unsafe fn read_fadt(table: &Table, acpi: &mut Acpi) {
 fn find_s5(aml: &[u8]) -> Option<u16> {
     const PACKAGE: u8 = 0x12;
     const BYTE_PREFIX: u8 = 0x0a;
-    let at = aml
-        .windows(5)
-        .position(|window| window[..4] == *b"_S5_" && window[4] == PACKAGE)?
-        + 5;
+    let at = aml.windows(5).position(|window| window[..4] == *b"_S5_" && window[4] == PACKAGE)? + 5;
     let length_bytes = 1 + usize::from(aml.get(at)? >> 6);
     let number = at + length_bytes + 1;
     match *aml.get(number)? {
@@ -166,6 +163,15 @@ fn find_s5(aml: &[u8]) -> Option<u16> {
         value @ (0 | 1) => Some(u16::from(value)),
         _ => None,
     }
+}
+
+/// The first extended interrupt descriptor (tag 0x89, 6.4.3.6) after the hardware id of a generic event device.
+fn find_event_interrupt(aml: &[u8]) -> Option<u16> {
+    const HARDWARE_ID: &[u8; 8] = b"ACPI0013";
+    const TAG: [u8; 3] = [0x89, 6, 0];
+    let after = &aml[aml.windows(8).position(|window| window == HARDWARE_ID)?..];
+    let descriptor = &after[after.windows(3).position(|window| window == TAG)?..];
+    Some(u16::from_le_bytes([*descriptor.get(5)?, *descriptor.get(6)?]))
 }
 
 fn read_cpus(table: &Table) -> Vec<u8> {

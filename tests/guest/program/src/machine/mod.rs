@@ -75,18 +75,10 @@ impl Machine {
 }
 
 unsafe fn memory_size(info: &StartInfo) -> u64 {
-    let entries = if info.version == 0 {
-        0
-    } else {
-        info.memory_entries as usize
-    };
+    let entries = if info.version == 0 { 0 } else { info.memory_entries as usize };
     // SAFETY: the caller vouches for the start information.
     let entry = |index| unsafe { read_unaligned((info.memory_map as *const MemoryEntry).add(index)) };
-    (0..entries)
-        .map(entry)
-        .filter(|entry| entry.kind == MEMORY_RAM)
-        .map(|entry| entry.size)
-        .sum()
+    (0..entries).map(entry).filter(|entry| entry.kind == MEMORY_RAM).map(|entry| entry.size).sum()
 }
 
 unsafe fn read_string(address: u64) -> String {
@@ -95,9 +87,7 @@ unsafe fn read_string(address: u64) -> String {
         return String::new();
     }
     // SAFETY: the caller vouches for the address; the string ends with a zero.
-    let bytes: Vec<u8> = (0..LONGEST)
-        .map(|at| unsafe { (address as *const u8).add(at).read() })
-        .take_while(|b| *b != 0)
-        .collect();
+    let bytes: Vec<u8> =
+        (0..LONGEST).map(|at| unsafe { (address as *const u8).add(at).read() }).take_while(|b| *b != 0).collect();
     String::from_utf8_lossy(&bytes).into_owned()
 }

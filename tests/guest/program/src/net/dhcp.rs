@@ -30,13 +30,7 @@ impl fmt::Display for Lease {
             Some((_, gateway)) => write!(out, "{gateway}")?,
             None => write!(out, "-")?,
         }
-        write!(
-            out,
-            " dns {}",
-            self.dns
-                .first()
-                .map_or_else(|| "-".into(), alloc::string::ToString::to_string)
-        )?;
+        write!(out, " dns {}", self.dns.first().map_or_else(|| "-".into(), alloc::string::ToString::to_string))?;
         for (to, via) in self.routes.iter().filter(|(to, _)| to.prefix_len() != 0) {
             write!(out, " route {to} via {via}")?;
         }
@@ -67,27 +61,15 @@ pub fn change(socket: &mut Socket<'static>) -> Option<Option<Lease>> {
 fn read(config: &Config<'_>) -> Lease {
     let option = |kind: u8| {
         let packet = config.packet.as_ref()?;
-        packet
-            .options()
-            .find(|option| option.kind == kind)
-            .map(|option| option.data.to_vec())
+        packet.options().find(|option| option.kind == kind).map(|option| option.data.to_vec())
     };
     // RFC 3442: whoever sends classless routes means them instead of the router option.
     let routes = match option(CLASSLESS_ROUTES) {
         Some(data) => classless_routes(&data),
-        None => config
-            .router
-            .iter()
-            .map(|router| (Ipv4Cidr::new(Ipv4Address::UNSPECIFIED, 0), *router))
-            .collect(),
+        None => config.router.iter().map(|router| (Ipv4Cidr::new(Ipv4Address::UNSPECIFIED, 0), *router)).collect(),
     };
     let mtu = option(MTU).and_then(|data| Some(usize::from(u16::from_be_bytes(data.try_into().ok()?))));
-    Lease {
-        address: config.address,
-        routes,
-        dns: config.dns_servers.iter().copied().collect(),
-        mtu,
-    }
+    Lease { address: config.address, routes, dns: config.dns_servers.iter().copied().collect(), mtu }
 }
 
 /// Routes as RFC 3442 writes them: prefix length, the prefix's significant octets, router.
@@ -131,7 +113,5 @@ pub fn apply(stack: &mut Interface, lease: &Lease) {
 /// Takes IPv4 addresses and routes away.
 pub fn forget(stack: &mut Interface) {
     stack.update_ip_addrs(|addresses| addresses.retain(|cidr| !matches!(cidr, IpCidr::Ipv4(_))));
-    stack
-        .routes_mut()
-        .update(|routes| routes.retain(|route| !matches!(route.cidr, IpCidr::Ipv4(_))));
+    stack.routes_mut().update(|routes| routes.retain(|route| !matches!(route.cidr, IpCidr::Ipv4(_))));
 }

@@ -34,11 +34,6 @@ impl Host {
 impl fmt::Display for Host {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let or_dash = |text| if str::is_empty(text) { "-" } else { text };
-        write!(
-            out,
-            "instance-id={} hostname={}",
-            or_dash(&self.instance),
-            or_dash(&self.name)
-        )
+        write!(out, "instance-id={} hostname={}", or_dash(&self.instance), or_dash(&self.name))
     }
 }

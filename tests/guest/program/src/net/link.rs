@@ -40,9 +40,7 @@ impl Link {
             dhcp: sockets.add(dhcp::socket()),
             lease: None,
             echo: (0..echo::SESSIONS).map(|_| sockets.add(echo::socket())).collect(),
-            status: (0..status::SESSIONS)
-                .map(|_| status::Session::new(&mut sockets))
-                .collect(),
+            status: (0..status::SESSIONS).map(|_| status::Session::new(&mut sockets)).collect(),
             metadata: Asker::new(sockets.add(metadata::socket()), ask_metadata),
             sockets,
             slaac: None,
@@ -55,19 +53,12 @@ impl Link {
         self.stack.poll(now, &mut self.nic, &mut self.sockets);
         self.follow_lease();
         self.follow_slaac();
-        self.echo
-            .iter()
-            .for_each(|handle| echo::serve(self.sockets.get_mut(*handle)));
-        self.status
-            .iter_mut()
-            .for_each(|session| session.serve(&mut self.sockets, context));
+        self.echo.iter().for_each(|handle| echo::serve(self.sockets.get_mut(*handle)));
+        self.status.iter_mut().for_each(|session| session.serve(&mut self.sockets, context));
         let asked_until = self.ask(context);
         self.stack.poll(instant(), &mut self.nic, &mut self.sockets);
         self.nic.flush();
-        let stack_until = self
-            .stack
-            .poll_at(instant(), &self.sockets)
-            .map(|at| at.total_micros().max(0) as u64);
+        let stack_until = self.stack.poll_at(instant(), &self.sockets).map(|at| at.total_micros().max(0) as u64);
         let patience = (!self.is_settled()).then_some(LEASE_PATIENCE);
         [asked_until, stack_until, patience].into_iter().flatten().min()
     }
@@ -99,12 +90,7 @@ impl Link {
             Some(lease) => {
                 self.lower_mtu(lease.mtu);
                 dhcp::apply(&mut self.stack, lease);
-                say!(
-                    "net {} {} dhcp {lease} mtu {}",
-                    self.index,
-                    Mac(self.nic.mac),
-                    self.nic.mtu
-                );
+                say!("net {} {} dhcp {lease} mtu {}", self.index, Mac(self.nic.mac), self.nic.mtu);
             }
             None if self.lease.is_some() => {
                 dhcp::forget(&mut self.stack);

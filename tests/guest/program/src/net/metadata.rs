@@ -56,15 +56,7 @@ impl Asker {
     /// Asks over this socket, or not at all.
     pub fn new(handle: SocketHandle, enabled: bool) -> Self {
         let phase = if enabled { Phase::Pause(0) } else { Phase::Done };
-        Self {
-            handle,
-            phase,
-            question: 0,
-            failures: 0,
-            connections: 0,
-            sent: false,
-            answer: Vec::new(),
-        }
+        Self { handle, phase, question: 0, failures: 0, connections: 0, sent: false, answer: Vec::new() }
     }
 
     /// Whether all is answered or given up.
@@ -100,10 +92,8 @@ impl Asker {
 
     fn exchange(&mut self, socket: &mut Socket<'_>, until: u64, host: &mut Host) {
         if !self.sent && socket.can_send() {
-            let request = format!(
-                "GET {} HTTP/1.1\r\nHost: {SERVICE}\r\nConnection: close\r\n\r\n",
-                PATHS[self.question]
-            );
+            let request =
+                format!("GET {} HTTP/1.1\r\nHost: {SERVICE}\r\nConnection: close\r\n\r\n", PATHS[self.question]);
             self.sent = socket.send_slice(request.as_bytes()) == Ok(request.len());
         }
         while socket.can_recv() && self.answer.len() < LONGEST_ANSWER {
@@ -137,11 +127,7 @@ impl Asker {
         }
         self.question += 1;
         self.failures = 0;
-        self.phase = if self.question == PATHS.len() {
-            Phase::Done
-        } else {
-            Phase::Pause(clock::now())
-        };
+        self.phase = if self.question == PATHS.len() { Phase::Done } else { Phase::Pause(clock::now()) };
     }
 
     fn fail(&mut self, reason: &str) {
@@ -179,7 +165,5 @@ fn split(answer: &[u8]) -> Option<(&str, &[u8])> {
 
 fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
     let mut fields = head.lines().filter_map(|line| line.split_once(':'));
-    fields
-        .find(|(key, _)| key.eq_ignore_ascii_case(name))
-        .map(|(_, value)| value.trim())
+    fields.find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
 }

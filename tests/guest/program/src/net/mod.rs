@@ -34,25 +34,13 @@ impl Network {
     /// Starts the stack of each interface. `metadata=off` on the command line leaves the metadata service alone.
     pub fn new(nics: Vec<Nic>, host: Host, machine: &Machine) -> Self {
         let ask_metadata = machine.option("metadata") != Some("off");
-        let links = nics
-            .into_iter()
-            .enumerate()
-            .map(|(index, nic)| Link::new(index, nic, ask_metadata))
-            .collect();
-        Self {
-            links,
-            host,
-            said_ready: false,
-        }
+        let links = nics.into_iter().enumerate().map(|(index, nic)| Link::new(index, nic, ask_metadata)).collect();
+        Self { links, host, said_ready: false }
     }
 
     /// Does what can be done now; returns when to come back at the latest, in microseconds of [`clock::now`].
     pub fn poll(&mut self, disks: &mut [Disk], power: &mut Power) -> Option<u64> {
-        let mut context = Context {
-            host: &mut self.host,
-            disks,
-            power,
-        };
+        let mut context = Context { host: &mut self.host, disks, power };
         let deadlines = self.links.iter_mut().map(|link| link.poll(&mut context));
         let deadline = deadlines.collect::<Vec<_>>().into_iter().flatten().min();
         if !self.said_ready && self.links.iter().all(Link::is_settled) {

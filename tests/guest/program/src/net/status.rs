@@ -40,10 +40,7 @@ pub struct Session {
 impl Session {
     /// A session with a socket of its own.
     pub fn new(sockets: &mut SocketSet<'static>) -> Self {
-        Self {
-            handle: sockets.add(buffered(BUFFER)),
-            line: Vec::new(),
-        }
+        Self { handle: sockets.add(buffered(BUFFER)), line: Vec::new() }
     }
 
     /// Answers the lines that came.
@@ -92,32 +89,21 @@ fn answer(line: &str, context: &mut Context<'_>) -> String {
 
 fn status(context: &mut Context<'_>) -> String {
     let checks =
-        context
-            .disks
-            .iter_mut()
-            .enumerate()
-            .map(|(index, disk)| match disk::checksum(disk, 0, disk::CHECKED) {
-                Ok(crc) => format!(" {}={crc:08x}", disk::name(index)),
-                Err(error) => format!(" {}={error:?}", disk::name(index)),
-            });
+        context.disks.iter_mut().enumerate().map(|(index, disk)| match disk::checksum(disk, 0, disk::CHECKED) {
+            Ok(crc) => format!(" {}={crc:08x}", disk::name(index)),
+            Err(error) => format!(" {}={error:?}", disk::name(index)),
+        });
     let checks: String = checks.collect();
     format!("uptime={} {}{checks}", clock::now() / 1000, context.host)
 }
 
 /// `size`, `crc START LENGTH`, `fill START LENGTH BYTE`, `zero START LENGTH`, `discard START LENGTH`, `flush`; in bytes.
 fn disk_command(disks: &mut [Disk], command: &str, name: &str, arguments: &[&str]) -> String {
-    let found = disks
-        .iter_mut()
-        .enumerate()
-        .find(|(index, _)| disk::name(*index) == name);
+    let found = disks.iter_mut().enumerate().find(|(index, _)| disk::name(*index) == name);
     let Some((_, disk)) = found else {
         return "error no such disk".to_string();
     };
-    let Some(numbers) = arguments
-        .iter()
-        .map(|text| text.parse().ok())
-        .collect::<Option<Vec<u64>>>()
-    else {
+    let Some(numbers) = arguments.iter().map(|text| text.parse().ok()).collect::<Option<Vec<u64>>>() else {
         return "error not a number".to_string();
     };
     let sector = SECTOR as u64;

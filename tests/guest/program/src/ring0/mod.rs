@@ -43,10 +43,8 @@ pub fn install_interrupts() {
 
 /// Empties the interrupt table: the next exception is the machine's last.
 pub fn remove_interrupts() {
-    for vector in 0..256 {
-        // SAFETY: defined in start.s with this type; it is only changed through atomics.
-        unsafe { idt[vector][0].store(0, Ordering::Release) };
-    }
+    // SAFETY: defined in start.s with this type; it is only changed through atomics.
+    unsafe { idt.iter() }.for_each(|gate| gate[0].store(0, Ordering::Release));
 }
 
 fn set_gate(vector: usize, entry: u64, kind: u64) {
@@ -119,6 +117,7 @@ pub fn halt() -> ! {
 /// Where exceptions end.
 #[unsafe(no_mangle)]
 extern "C" fn rust_fault(vector: u64, error: u64, instruction: u64, address: u64) -> ! {
+    crate::serial::take_over();
     crate::say!("fault {vector} error {error:#x} at {instruction:#x} address {address:#x}");
     crate::power::crash()
 }

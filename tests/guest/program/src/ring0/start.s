@@ -77,6 +77,7 @@ start64:
     jmp user
 
 ap64:
+    lgdt gdt_pointer(%rip)      # the trampoline knows only the start of it
     movl %ebp, %eax
     shll $4, %eax
     addl $FIRST_TSS, %eax

@@ -50,13 +50,7 @@ impl Disk {
         let queue = transport.queue(0, 16)?;
         transport.ready();
         let sectors = u64::from(transport.config::<u32>(0)) | u64::from(transport.config::<u32>(4)) << 32;
-        Ok(Self {
-            queue,
-            features,
-            sectors,
-            header: Box::new([0; 16]),
-            status: Box::new(0),
-        })
+        Ok(Self { queue, features, sectors, header: Box::new([0; 16]), status: Box::new(0) })
     }
 
     /// Its size in sectors.
@@ -82,29 +76,17 @@ impl Disk {
 
     /// Reads whole sectors.
     pub fn read(&mut self, sector: u64, into: &mut [u8]) -> Result<(), Error> {
-        self.request(
-            TYPE_IN,
-            sector,
-            Some(Piece::Write(into.as_mut_ptr() as u64, into.len() as u32)),
-        )
+        self.request(TYPE_IN, sector, Some(Piece::Write(into.as_mut_ptr() as u64, into.len() as u32)))
     }
 
     /// Writes whole sectors.
     pub fn write(&mut self, sector: u64, from: &[u8]) -> Result<(), Error> {
-        self.request(
-            TYPE_OUT,
-            sector,
-            Some(Piece::Read(from.as_ptr() as u64, from.len() as u32)),
-        )
+        self.request(TYPE_OUT, sector, Some(Piece::Read(from.as_ptr() as u64, from.len() as u32)))
     }
 
     /// Makes what was written durable, where the disk offers it.
     pub fn flush(&mut self) -> Result<(), Error> {
-        if self.features & FLUSH == 0 {
-            Ok(())
-        } else {
-            self.request(TYPE_FLUSH, 0, None)
-        }
+        if self.features & FLUSH == 0 { Ok(()) } else { self.request(TYPE_FLUSH, 0, None) }
     }
 
     /// Tells the disk that sectors are of no more use.

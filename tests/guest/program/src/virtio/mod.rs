@@ -53,12 +53,8 @@ pub fn probe() -> Devices {
             id => id.wrapping_sub(MODERN),
         };
         let result = match kind {
-            NET => Transport::new(function, &mut vector)
-                .and_then(net::Nic::new)
-                .map(|nic| devices.nics.push(nic)),
-            BLK => Transport::new(function, &mut vector)
-                .and_then(blk::Disk::new)
-                .map(|disk| devices.disks.push(disk)),
+            NET => Transport::new(function, &mut vector).and_then(net::Nic::new).map(|nic| devices.nics.push(nic)),
+            BLK => Transport::new(function, &mut vector).and_then(blk::Disk::new).map(|disk| devices.disks.push(disk)),
             _ => Ok(()),
         };
         if let Err(fault) = result {

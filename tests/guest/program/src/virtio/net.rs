@@ -36,11 +36,7 @@ struct Side {
 impl Side {
     fn new(queue: Queue, buffer: usize) -> Self {
         let buffers = (0..queue.size()).map(|_| vec![0; buffer]).collect();
-        Self {
-            queue,
-            buffers,
-            to_announce: false,
-        }
+        Self { queue, buffers, to_announce: false }
     }
 
     fn announce(&mut self) {
@@ -56,21 +52,12 @@ impl Nic {
         const DEFAULT_MTU: usize = 1500;
         let features = transport.negotiate(MTU | MAC | STATUS)?;
         let mac = core::array::from_fn(|at| transport.config::<u8>(at as u64));
-        let mtu = if features & MTU != 0 {
-            usize::from(transport.config::<u16>(10))
-        } else {
-            DEFAULT_MTU
-        };
+        let mtu = if features & MTU != 0 { usize::from(transport.config::<u16>(10)) } else { DEFAULT_MTU };
         let buffer = HEADER + ETHERNET + mtu.max(DEFAULT_MTU);
         let receive = Side::new(transport.queue(0, BUFFERS)?, buffer);
         let transmit = Side::new(transport.queue(1, BUFFERS)?, buffer);
         transport.ready();
-        let mut nic = Self {
-            mac,
-            mtu,
-            receive,
-            transmit,
-        };
+        let mut nic = Self { mac, mtu, receive, transmit };
         while nic.receive.queue.has_room(1) {
             nic.offer();
         }
@@ -116,10 +103,7 @@ impl Device for Nic {
             return None;
         }
         let (head, length) = self.receive.queue.pop()?;
-        let packet = self.receive.buffers[usize::from(head)]
-            .get(HEADER..length as usize)
-            .unwrap_or(&[])
-            .to_vec();
+        let packet = self.receive.buffers[usize::from(head)].get(HEADER..length as usize).unwrap_or(&[]).to_vec();
         self.offer();
         Some((Received(packet, core::marker::PhantomData), Sending(&mut self.transmit)))
     }

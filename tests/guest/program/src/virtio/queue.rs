@@ -41,11 +41,7 @@ pub struct Queue {
 
 impl Queue {
     pub(super) fn new(index: u16, size: u16, vector: u8, doorbell: (Registers, u64)) -> Self {
-        let size = if size.is_power_of_two() {
-            size
-        } else {
-            size.next_power_of_two() / 2
-        };
+        let size = if size.is_power_of_two() { size } else { size.next_power_of_two() / 2 };
         let entries = usize::from(size);
         Self {
             index,
@@ -90,10 +86,7 @@ impl Queue {
     /// The pieces' memory belongs to the device until the chain comes back.
     pub unsafe fn push(&mut self, pieces: &[Piece]) -> u16 {
         assert!(!pieces.is_empty() && self.has_room(pieces.len()));
-        let chain: Vec<u16> = pieces
-            .iter()
-            .map(|_| self.free.pop().expect("room was checked"))
-            .collect();
+        let chain: Vec<u16> = pieces.iter().map(|_| self.free.pop().expect("room was checked")).collect();
         for (at, piece) in pieces.iter().enumerate() {
             let next = chain.get(at + 1).copied();
             let (address, length, access) = match *piece {
@@ -101,12 +94,7 @@ impl Queue {
                 Piece::Write(address, length) => (address, length, WRITE),
             };
             let flags = access | if next.is_some() { NEXT } else { 0 };
-            let descriptor = Descriptor {
-                address,
-                length,
-                flags,
-                next: next.unwrap_or(0),
-            };
+            let descriptor = Descriptor { address, length, flags, next: next.unwrap_or(0) };
             // SAFETY: the index is below the size.
             unsafe { self.descriptors.add(usize::from(chain[at])).write_volatile(descriptor) };
         }
@@ -114,9 +102,7 @@ impl Queue {
         unsafe {
             let index = self.available.add(1);
             let now = index.read_volatile();
-            self.available
-                .add(2 + usize::from(now % self.size))
-                .write_volatile(chain[0]);
+            self.available.add(2 + usize::from(now % self.size)).write_volatile(chain[0]);
             fence(Ordering::Release);
             index.write_volatile(now.wrapping_add(1));
         }
@@ -160,10 +146,7 @@ impl Queue {
         let mut at = head;
         loop {
             self.free.push(at);
-            assert!(
-                self.free.len() <= usize::from(self.size),
-                "the device gave a chain back twice"
-            );
+            assert!(self.free.len() <= usize::from(self.size), "the device gave a chain back twice");
             // SAFETY: the index is below the size: this program wrote the chain.
             let descriptor = unsafe { self.descriptors.add(usize::from(at)).read_volatile() };
             if descriptor.flags & NEXT == 0 {

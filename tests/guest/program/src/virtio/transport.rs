@@ -50,19 +50,12 @@ impl Transport {
     pub fn new(function: Function, next_vector: &mut u8) -> Result<Self, Fault> {
         const VECTORS: u16 = 3;
         let structure = |kind: u8, name| {
-            let mut vendor = function
-                .capabilities()
-                .into_iter()
-                .filter(|(_, id)| *id == VENDOR_CAPABILITY);
+            let mut vendor = function.capabilities().into_iter().filter(|(_, id)| *id == VENDOR_CAPABILITY);
             let found = vendor.find(|(at, _)| function.read8(at + 3) == kind);
             found.map(|(at, _)| at).ok_or(Fault::NoCapability(name))
         };
         let registers = |at: u8| {
-            let (bar, offset, length) = (
-                function.read8(at + 4),
-                function.read32(at + 8),
-                function.read32(at + 12),
-            );
+            let (bar, offset, length) = (function.read8(at + 4), function.read32(at + 8), function.read32(at + 12));
             function.registers(bar, u64::from(offset), u64::from(length))
         };
         function.enable();
@@ -120,21 +113,15 @@ impl Transport {
             return Err(Fault::NoQueue(index));
         }
         let doorbell = u64::from(common.read::<u16>(common::QUEUE_NOTIFY_OFFSET)) * self.notify_multiplier;
-        let queue = Queue::new(
-            index,
-            size.min(most),
-            self.first_vector + index as u8,
-            (self.notify, doorbell),
-        );
+        let queue = Queue::new(index, size.min(most), self.first_vector + index as u8, (self.notify, doorbell));
         common.write(common::QUEUE_SIZE, queue.size());
         common.write(common::CONFIG_VECTOR, NO_VECTOR);
         common.write(common::QUEUE_VECTOR, index);
         if common.read::<u16>(common::QUEUE_VECTOR) != index {
             return Err(Fault::NoVectors);
         }
-        for (offset, address) in [common::QUEUE_DESCRIPTORS, common::QUEUE_DRIVER, common::QUEUE_DEVICE]
-            .into_iter()
-            .zip(queue.addresses())
+        for (offset, address) in
+            [common::QUEUE_DESCRIPTORS, common::QUEUE_DRIVER, common::QUEUE_DEVICE].into_iter().zip(queue.addresses())
         {
             common.write(offset, address as u32);
             common.write(offset + 4, (address >> 32) as u32);
