@@ -1,0 +1,151 @@
+//! Which host a server goes to: a pure choice.
+
+use crate::Ratios;
+use controller_base::Generation;
+use controller_ports::placement::{Constraints, HostUsage, Resources};
+
+/// A host that is up, as it stood when it was judged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Candidate {
+    pub(crate) usage: HostUsage,
+    pub(crate) generation: Generation,
+}
+
+/// The allowed host with room for it that has the most memory left; among equals the one with the fewest servers, then the
+/// first by name.
+pub(crate) fn choose<'a>(
+    candidates: &'a [Candidate],
+    wanted: Resources,
+    constraints: &Constraints,
+    ratios: &Ratios,
+) -> Option<&'a Candidate> {
+    candidates
+        .iter()
+        .filter(|candidate| allowed(&candidate.usage, constraints) && fits(&candidate.usage, wanted, ratios))
+        .max_by(|a, b| rank(&a.usage, ratios).cmp(&rank(&b.usage, ratios)))
+}
+
+type Rank<'a> = (u64, std::cmp::Reverse<u64>, std::cmp::Reverse<&'a str>);
+
+fn rank<'a>(usage: &'a HostUsage, ratios: &Ratios) -> Rank<'a> {
+    let free = ratios
+        .capacity(usage.total)
+        .memory_mib
+        .saturating_sub(usage.used.memory_mib);
+    (
+        free,
+        std::cmp::Reverse(usage.servers),
+        std::cmp::Reverse(&usage.hostname),
+    )
+}
+
+fn allowed(usage: &HostUsage, constraints: &Constraints) -> bool {
+    let named = constraints.hostname.as_ref().is_none_or(|name| *name == usage.hostname);
+    named && !constraints.avoid.contains(&usage.host_id)
+}
+
+/// One server never gets more than the host really has, whatever the ratios promise to many.
+fn fits(usage: &HostUsage, wanted: Resources, ratios: &Ratios) -> bool {
+    let capacity = ratios.capacity(usage.total);
+    let room = |total: u64, capacity: u64, used: u64, wanted: u64| {
+        wanted <= total && used.checked_add(wanted).is_some_and(|sum| sum <= capacity)
+    };
+    room(usage.total.vcpus, capacity.vcpus, usage.used.vcpus, wanted.vcpus)
+        && room(
+            usage.total.memory_mib,
+            capacity.memory_mib,
+            usage.used.memory_mib,
+            wanted.memory_mib,
+        )
+        && room(
+            usage.total.disk_gib,
+            capacity.disk_gib,
+            usage.used.disk_gib,
+            wanted.disk_gib,
+        )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use controller_base::id::HostId;
+
+    fn host(name: &str, memory_mib: u64, used_mib: u64) -> Candidate {
+        Candidate {
+            usage: HostUsage {
+                host_id: HostId::random(),
+                hostname: name.to_owned(),
+                total: Resources {
+                    vcpus: 2,
+                    memory_mib,
+                    disk_gib: 100,
+                },
+                used: Resources {
+                    vcpus: 0,
+                    memory_mib: used_mib,
+                    disk_gib: 0,
+                },
+                servers: 0,
+            },
+            generation: Generation::FIRST,
+        }
+    }
+
+    fn server(vcpus: u64, memory_mib: u64) -> Resources {
+        Resources {
+            vcpus,
+            memory_mib,
+            disk_gib: 1,
+        }
+    }
+
+    fn chosen(hosts: &[Candidate], wanted: Resources, constraints: &Constraints) -> Option<String> {
+        choose(hosts, wanted, constraints, &Ratios::default()).map(|c| c.usage.hostname.clone())
+    }
+
+    #[test]
+    fn the_host_with_most_free_memory_wins() {
+        let hosts = [host("a", 4096, 3000), host("b", 4096, 1000), host("c", 4096, 2000)];
+        assert_eq!(
+            chosen(&hosts, server(1, 512), &Constraints::default()).as_deref(),
+            Some("b")
+        );
+        let equal = [host("y", 4096, 0), host("x", 4096, 0)];
+        assert_eq!(
+            chosen(&equal, server(1, 512), &Constraints::default()).as_deref(),
+            Some("x")
+        );
+    }
+
+    #[test]
+    fn nothing_beyond_the_room() {
+        let hosts = [host("a", 4096, 3000)];
+        assert!(chosen(&hosts, server(1, 1096), &Constraints::default()).is_some());
+        assert!(chosen(&hosts, server(1, 1097), &Constraints::default()).is_none());
+        assert!(chosen(&hosts, server(1, u64::MAX), &Constraints::default()).is_none());
+    }
+
+    #[test]
+    fn sixteen_may_share_a_thread_but_one_gets_no_more_than_there_are() {
+        let mut shared = host("a", 4096, 0);
+        shared.usage.used.vcpus = 31;
+        assert!(chosen(&[shared.clone()], server(1, 1), &Constraints::default()).is_some());
+        assert!(chosen(&[shared], server(2, 1), &Constraints::default()).is_none());
+        assert!(chosen(&[host("a", 4096, 0)], server(3, 1), &Constraints::default()).is_none());
+    }
+
+    #[test]
+    fn constraints_are_kept() {
+        let hosts = [host("a", 8192, 0), host("b", 4096, 0)];
+        let only_b = Constraints {
+            hostname: Some("b".to_owned()),
+            avoid: Vec::new(),
+        };
+        assert_eq!(chosen(&hosts, server(1, 1), &only_b).as_deref(), Some("b"));
+        let not_a = Constraints {
+            hostname: None,
+            avoid: vec![hosts[0].usage.host_id],
+        };
+        assert_eq!(chosen(&hosts, server(1, 1), &not_a).as_deref(), Some("b"));
+    }
+}

@@ -1,0 +1,242 @@
+//! Placement as others see it: [`Placement`] for compute, [`HostObserver`] for the fleet.
+
+use crate::{Ratios, choose::choose, store};
+use async_trait::async_trait;
+use controller_base::Clock;
+use controller_base::id::{HostId, ServerId};
+use controller_db::{Db, DbError, Tx};
+use controller_ports::{
+    Unavailable,
+    fleet::{Host, HostObserver},
+    placement::{ClaimError, Constraints, HostUsage, Placement, Resources},
+};
+
+/// So many times a claim looks again when others claim at the same time.
+const ATTEMPTS: usize = 16;
+
+/// Placement. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct PlacementService {
+    db: Db,
+    clock: Clock,
+    ratios: Ratios,
+}
+
+impl PlacementService {
+    /// Opens placement on a database, whose tables it brings up to date.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn open(db: Db, clock: Clock, ratios: Ratios) -> Result<Self, DbError> {
+        db.migrate("placement", store::MIGRATIONS).await?;
+        Ok(Self { db, clock, ratios })
+    }
+
+    /// What a host may promise in all, for those who show it.
+    #[must_use]
+    pub fn capacity(&self, total: Resources) -> Resources {
+        self.ratios.capacity(total)
+    }
+
+    async fn try_claim(
+        &self,
+        tx: &mut Tx,
+        server: ServerId,
+        wanted: Resources,
+        constraints: &Constraints,
+    ) -> Result<Option<(HostId, String)>, DbError> {
+        if let Some(had) = store::claim_of(tx, server).await? {
+            return Ok(Some(had));
+        }
+        for _ in 0..ATTEMPTS {
+            let hosts = store::hosts(tx).await?;
+            let up: Vec<_> = hosts.into_iter().filter(|(_, up)| *up).map(|(host, _)| host).collect();
+            let Some(best) = choose(&up, wanted, constraints, &self.ratios) else {
+                return Ok(None);
+            };
+            let host = best.usage.host_id;
+            if store::advance(tx, host, best.generation).await? {
+                store::insert_claim(tx, server, host, wanted, self.clock.now()).await?;
+                return Ok(Some((host, best.usage.hostname.clone())));
+            }
+        }
+        Ok(None)
+    }
+}
+
+#[async_trait]
+impl Placement for PlacementService {
+    async fn claim(
+        &self,
+        tx: &mut Tx,
+        server: ServerId,
+        wanted: Resources,
+        constraints: &Constraints,
+    ) -> Result<(HostId, String), ClaimError> {
+        let claimed = self.try_claim(tx, server, wanted, constraints).await;
+        claimed.map_err(unavailable)?.ok_or(ClaimError::NoValidHost)
+    }
+
+    async fn release(&self, tx: &mut Tx, server: ServerId) -> Result<(), Unavailable> {
+        store::delete_claim(tx, server).await.map_err(unavailable)
+    }
+
+    async fn usages(&self) -> Result<Vec<HostUsage>, Unavailable> {
+        let mut connection = self.db.read().await.map_err(unavailable)?;
+        let hosts = store::hosts(&mut connection).await.map_err(unavailable)?;
+        Ok(hosts.into_iter().map(|(host, _)| host.usage).collect())
+    }
+
+    async fn claims(&self) -> Result<Vec<(ServerId, HostId)>, Unavailable> {
+        let mut connection = self.db.read().await.map_err(unavailable)?;
+        store::claims(&mut connection).await.map_err(unavailable)
+    }
+}
+
+#[async_trait]
+impl HostObserver for PlacementService {
+    async fn host_up(&self, host: &Host) -> Result<(), Unavailable> {
+        let now = self.clock.now();
+        let write = async {
+            let mut tx = self.db.begin().await?;
+            store::put_host(&mut tx, host, now).await?;
+            tx.commit().await
+        };
+        write.await.map_err(unavailable)
+    }
+
+    async fn host_down(&self, host: HostId) -> Result<(), Unavailable> {
+        let now = self.clock.now();
+        let write = async {
+            let mut tx = self.db.begin().await?;
+            store::set_down(&mut tx, host, now).await?;
+            tx.commit().await
+        };
+        write.await.map_err(unavailable)
+    }
+}
+
+fn unavailable(error: DbError) -> Unavailable {
+    Unavailable {
+        service: "placement",
+        source: Box::new(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use controller_base::Timestamp;
+    use controller_db::testing::databases;
+    use controller_ports::fleet::HostResources;
+
+    fn host(name: &str, memory_mib: u64) -> Host {
+        Host {
+            id: HostId::random(),
+            hostname: name.to_owned(),
+            up: true,
+            last_seen: Timestamp(0),
+            resources: HostResources {
+                vcpus: 2,
+                memory_mib,
+                disk_gib: 100,
+            },
+            underlay_address: String::new(),
+            physical_networks: Vec::new(),
+            version: String::new(),
+        }
+    }
+
+    const SMALL: Resources = Resources {
+        vcpus: 1,
+        memory_mib: 512,
+        disk_gib: 1,
+    };
+
+    async fn claim(service: &PlacementService, server: ServerId) -> Result<(HostId, String), ClaimError> {
+        let mut tx = service.db.begin().await.unwrap();
+        let claimed = service.claim(&mut tx, server, SMALL, &Constraints::default()).await?;
+        tx.commit().await.unwrap();
+        Ok(claimed)
+    }
+
+    #[tokio::test]
+    async fn a_claim_takes_room_and_release_gives_it_back() {
+        for db in databases().await {
+            let clock = Clock::set_to(Timestamp(1));
+            let service = PlacementService::open((*db).clone(), clock, Ratios::default())
+                .await
+                .unwrap();
+            let only = host("a", 1024);
+            service.host_up(&only).await.unwrap();
+            service.host_up(&only).await.unwrap();
+            let (first, second) = (ServerId::random(), ServerId::random());
+            assert_eq!(claim(&service, first).await.unwrap(), (only.id, "a".to_owned()));
+            assert_eq!(
+                claim(&service, first).await.unwrap().0,
+                only.id,
+                "a server keeps its host"
+            );
+            claim(&service, second).await.unwrap();
+            assert!(matches!(
+                claim(&service, ServerId::random()).await,
+                Err(ClaimError::NoValidHost)
+            ));
+            let usage = &service.usages().await.unwrap()[0];
+            assert_eq!((usage.servers, usage.used.memory_mib, usage.used.vcpus), (2, 1024, 2));
+            for _ in 0..2 {
+                let mut tx = service.db.begin().await.unwrap();
+                service.release(&mut tx, first).await.unwrap();
+                tx.commit().await.unwrap();
+            }
+            assert_eq!(service.claims().await.unwrap(), [(second, only.id)]);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_host_that_is_down_gets_nothing_new() {
+        for db in databases().await {
+            let clock = Clock::set_to(Timestamp(1));
+            let service = PlacementService::open((*db).clone(), clock, Ratios::default())
+                .await
+                .unwrap();
+            let only = host("a", 4096);
+            assert!(matches!(
+                claim(&service, ServerId::random()).await,
+                Err(ClaimError::NoValidHost)
+            ));
+            service.host_up(&only).await.unwrap();
+            claim(&service, ServerId::random()).await.unwrap();
+            service.host_down(only.id).await.unwrap();
+            service.host_down(only.id).await.unwrap();
+            assert!(matches!(
+                claim(&service, ServerId::random()).await,
+                Err(ClaimError::NoValidHost)
+            ));
+            service.host_up(&only).await.unwrap();
+            claim(&service, ServerId::random()).await.unwrap();
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn of_many_claims_at_once_only_as_many_win_as_fit() {
+        for db in databases().await {
+            let clock = Clock::set_to(Timestamp(1));
+            let service = PlacementService::open((*db).clone(), clock, Ratios::default())
+                .await
+                .unwrap();
+            service.host_up(&host("a", 2048)).await.unwrap();
+            let tasks: Vec<_> = (0..10)
+                .map(|_| {
+                    let service = service.clone();
+                    tokio::spawn(async move { claim(&service, ServerId::random()).await.is_ok() })
+                })
+                .collect();
+            let mut won = 0;
+            for task in tasks {
+                won += u32::from(task.await.unwrap());
+            }
+            assert_eq!(won, 4);
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! The SQL of placement.
+
+use crate::choose::Candidate;
+use controller_base::id::{HostId, ServerId};
+use controller_base::{Generation, Timestamp};
+use controller_db::{DbError, Migration};
+use controller_ports::fleet::Host;
+use controller_ports::placement::{HostUsage, Resources};
+use sqlx::{AnyConnection, Row, any::AnyRow};
+
+/// Placement's tables.
+pub(crate) const MIGRATIONS: &[Migration] = &[Migration {
+    name: "0001_hosts_and_claims",
+    sql: "CREATE TABLE placement_host (
+    host_id TEXT PRIMARY KEY,
+    hostname TEXT NOT NULL,
+    up BIGINT NOT NULL,
+    vcpus BIGINT NOT NULL,
+    memory_mib BIGINT NOT NULL,
+    disk_gib BIGINT NOT NULL,
+    generation BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL
+);
+CREATE TABLE placement_claim (
+    server_id TEXT PRIMARY KEY,
+    host_id TEXT NOT NULL REFERENCES placement_host (host_id),
+    vcpus BIGINT NOT NULL,
+    memory_mib BIGINT NOT NULL,
+    disk_gib BIGINT NOT NULL,
+    created_at BIGINT NOT NULL
+);
+CREATE INDEX placement_claim_host ON placement_claim (host_id, vcpus, memory_mib, disk_gib);",
+}];
+
+const USAGE: &str = "SELECT h.host_id, h.hostname, h.up, h.vcpus, h.memory_mib, h.disk_gib, h.generation, \
+    COALESCE(c.vcpus, 0) AS used_vcpus, COALESCE(c.memory_mib, 0) AS used_memory_mib, \
+    COALESCE(c.disk_gib, 0) AS used_disk_gib, COALESCE(c.servers, 0) AS servers \
+    FROM placement_host h LEFT JOIN (SELECT host_id, CAST(SUM(vcpus) AS BIGINT) AS vcpus, \
+    CAST(SUM(memory_mib) AS BIGINT) AS memory_mib, CAST(SUM(disk_gib) AS BIGINT) AS disk_gib, COUNT(*) AS servers \
+    FROM placement_claim GROUP BY host_id) c ON c.host_id = h.host_id ORDER BY h.hostname";
+
+/// A host with its usage, and whether it is up.
+pub(crate) async fn hosts(connection: &mut AnyConnection) -> Result<Vec<(Candidate, bool)>, DbError> {
+    let rows = sqlx::query(USAGE).fetch_all(connection).await?;
+    rows.iter().map(read_host).collect()
+}
+
+/// Notes what a host offers; unchanged facts write nothing.
+pub(crate) async fn put_host(connection: &mut AnyConnection, host: &Host, now: Timestamp) -> Result<(), DbError> {
+    let upsert = "INSERT INTO placement_host (host_id, hostname, up, vcpus, memory_mib, disk_gib, generation, updated_at) \
+        VALUES ($1, $2, 1, $3, $4, $5, 1, $6) ON CONFLICT (host_id) DO UPDATE SET hostname = excluded.hostname, up = 1, \
+        vcpus = excluded.vcpus, memory_mib = excluded.memory_mib, disk_gib = excluded.disk_gib, \
+        generation = placement_host.generation + 1, updated_at = excluded.updated_at";
+    sqlx::query(upsert)
+        .bind(host.id.to_string())
+        .bind(host.hostname.clone())
+        .bind(i64::from(host.resources.vcpus))
+        .bind(stored(host.resources.memory_mib))
+        .bind(stored(host.resources.disk_gib))
+        .bind(now.0)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Takes a host out of the choice.
+pub(crate) async fn set_down(connection: &mut AnyConnection, host: HostId, now: Timestamp) -> Result<(), DbError> {
+    sqlx::query(
+        "UPDATE placement_host SET up = 0, generation = generation + 1, updated_at = $2 WHERE host_id = $1 AND up = 1",
+    )
+    .bind(host.to_string())
+    .bind(now.0)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Whether the host still was as it was judged; if so nobody else judges it by the same facts.
+pub(crate) async fn advance(connection: &mut AnyConnection, host: HostId, seen: Generation) -> Result<bool, DbError> {
+    let update =
+        "UPDATE placement_host SET generation = generation + 1 WHERE host_id = $1 AND generation = $2 AND up = 1";
+    let done = sqlx::query(update)
+        .bind(host.to_string())
+        .bind(seen.0)
+        .execute(connection)
+        .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// The host that a server has room on.
+pub(crate) async fn claim_of(
+    connection: &mut AnyConnection,
+    server: ServerId,
+) -> Result<Option<(HostId, String)>, DbError> {
+    let select = "SELECT c.host_id, h.hostname FROM placement_claim c JOIN placement_host h ON h.host_id = c.host_id \
+        WHERE c.server_id = $1";
+    let row = sqlx::query(select)
+        .bind(server.to_string())
+        .fetch_optional(connection)
+        .await?;
+    row.map(|row| Ok((parsed(&row, "host_id")?, row.try_get("hostname")?)))
+        .transpose()
+}
+
+pub(crate) async fn insert_claim(
+    connection: &mut AnyConnection,
+    server: ServerId,
+    host: HostId,
+    wanted: Resources,
+    now: Timestamp,
+) -> Result<(), DbError> {
+    let insert = "INSERT INTO placement_claim (server_id, host_id, vcpus, memory_mib, disk_gib, created_at) \
+        VALUES ($1, $2, $3, $4, $5, $6)";
+    sqlx::query(insert)
+        .bind(server.to_string())
+        .bind(host.to_string())
+        .bind(stored(wanted.vcpus))
+        .bind(stored(wanted.memory_mib))
+        .bind(stored(wanted.disk_gib))
+        .bind(now.0)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+pub(crate) async fn delete_claim(connection: &mut AnyConnection, server: ServerId) -> Result<(), DbError> {
+    sqlx::query("DELETE FROM placement_claim WHERE server_id = $1")
+        .bind(server.to_string())
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+pub(crate) async fn claims(connection: &mut AnyConnection) -> Result<Vec<(ServerId, HostId)>, DbError> {
+    let rows = sqlx::query("SELECT server_id, host_id FROM placement_claim ORDER BY server_id")
+        .fetch_all(connection)
+        .await?;
+    rows.iter()
+        .map(|row| Ok((parsed(row, "server_id")?, parsed(row, "host_id")?)))
+        .collect()
+}
+
+fn read_host(row: &AnyRow) -> Result<(Candidate, bool), DbError> {
+    let resources = |vcpus: &str, memory: &str, disk: &str| -> Result<Resources, DbError> {
+        Ok(Resources {
+            vcpus: amount(row, vcpus)?,
+            memory_mib: amount(row, memory)?,
+            disk_gib: amount(row, disk)?,
+        })
+    };
+    let usage = HostUsage {
+        host_id: parsed(row, "host_id")?,
+        hostname: row.try_get("hostname")?,
+        total: resources("vcpus", "memory_mib", "disk_gib")?,
+        used: resources("used_vcpus", "used_memory_mib", "used_disk_gib")?,
+        servers: amount(row, "servers")?,
+    };
+    let generation = Generation(row.try_get("generation")?);
+    Ok((Candidate { usage, generation }, row.try_get::<i64, _>("up")? != 0))
+}
+
+fn amount(row: &AnyRow, column: &str) -> Result<u64, DbError> {
+    let stored: i64 = row.try_get(column)?;
+    u64::try_from(stored).map_err(|source| DbError::corrupt(column, source))
+}
+
+fn parsed<T>(row: &AnyRow, column: &str) -> Result<T, DbError>
+where
+    T: std::str::FromStr,
+    T::Err: std::error::Error + Send + Sync + 'static,
+{
+    let text: String = row.try_get(column)?;
+    text.parse().map_err(|source| DbError::corrupt(column, source))
+}
+
+fn stored(amount: u64) -> i64 {
+    i64::try_from(amount).unwrap_or(i64::MAX)
+}
