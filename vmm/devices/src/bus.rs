@@ -64,10 +64,7 @@ pub type MmioBus = Bus<dyn MmioDevice>;
 
 impl<D: ?Sized> Bus<D> {
     fn with_end(end: u64) -> Self {
-        Self {
-            ranges: RwLock::new(BTreeMap::new()),
-            end,
-        }
+        Self { ranges: RwLock::new(BTreeMap::new()), end }
     }
 
     /// Puts `device` on the bus for `length` addresses from `base` on.
@@ -75,10 +72,7 @@ impl<D: ?Sized> Bus<D> {
     /// # Errors
     /// When the range is not free or no range.
     pub fn insert(&self, base: u64, length: u64, device: Arc<Mutex<D>>) -> Result<(), BusError> {
-        let last = length
-            .checked_sub(1)
-            .and_then(|n| base.checked_add(n))
-            .filter(|last| *last <= self.end);
+        let last = length.checked_sub(1).and_then(|n| base.checked_add(n)).filter(|last| *last <= self.end);
         let last = last.ok_or(BusError::Range { base, length })?;
         let mut ranges = self.ranges.write().unwrap_or_else(PoisonError::into_inner);
         let below = ranges.range(..=last).next_back();
@@ -91,11 +85,7 @@ impl<D: ?Sized> Bus<D> {
 
     /// Takes the range that starts at `base` off the bus. Whether there was one.
     pub fn remove(&self, base: u64) -> bool {
-        self.ranges
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&base)
-            .is_some()
+        self.ranges.write().unwrap_or_else(PoisonError::into_inner).remove(&base).is_some()
     }
 
     fn find(&self, address: u64, length: usize) -> Option<(u64, Arc<Mutex<D>>)> {
@@ -208,10 +198,7 @@ mod tests {
         let bus = MmioBus::new();
         bus.insert(0x1000, 0x10, echo()).unwrap();
         for (base, length) in [(0xff8, 9), (0x1008, 1), (0x0, 0x4000), (0x100f, 2)] {
-            assert_eq!(
-                bus.insert(base, length, echo()),
-                Err(BusError::Overlap { base, length })
-            );
+            assert_eq!(bus.insert(base, length, echo()), Err(BusError::Overlap { base, length }));
         }
         for (base, length) in [(0x5000, 0), (u64::MAX, 2)] {
             assert_eq!(bus.insert(base, length, echo()), Err(BusError::Range { base, length }));

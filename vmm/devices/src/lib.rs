@@ -23,4 +23,5 @@ pub mod pci;
 pub mod poll;
 pub mod power;
 pub mod sync;
+pub mod terminal;
 pub mod virtio;

@@ -53,13 +53,7 @@ impl ConfigSpace {
         writable[COMMAND + 1] = 1 << 2;
         writable[0x0c] = 0xff;
         writable[0x3c] = 0xff;
-        Self {
-            bytes,
-            power_on: bytes,
-            writable,
-            next_capability: FIRST_CAPABILITY,
-            last_pointer: CAPABILITY_POINTER,
-        }
+        Self { bytes, power_on: bytes, writable, next_capability: FIRST_CAPABILITY, last_pointer: CAPABILITY_POINTER }
     }
 
     /// Adds a 32-bit memory BAR 0 of `size` bytes, a power of two of at least 16.
@@ -105,10 +99,7 @@ impl ConfigSpace {
     /// Reads registers; ones beyond the end.
     pub fn read(&self, offset: usize, data: &mut [u8]) {
         data.fill(0xff);
-        if let Some(bytes) = offset
-            .checked_add(data.len())
-            .and_then(|end| self.bytes.get(offset..end))
-        {
+        if let Some(bytes) = offset.checked_add(data.len()).and_then(|end| self.bytes.get(offset..end)) {
             data.copy_from_slice(bytes);
         }
     }

@@ -28,21 +28,13 @@ pub struct ConfigPort {
 impl ConfigPort {
     /// Ports onto `root`.
     pub fn new(root: Arc<Mutex<PciRoot>>, power: Arc<dyn PowerSink>) -> Self {
-        Self {
-            root,
-            power,
-            address: 0,
-        }
+        Self { root, power, address: 0 }
     }
 
     fn target(&self, offset: u16) -> Option<ConfigAddress> {
         let [register, device_function, bus, _] = self.address.to_le_bytes();
         let offset = u16::from(register & 0xfc) + offset.checked_sub(4)?;
-        (self.address & ENABLE != 0).then_some(ConfigAddress {
-            bus,
-            device_function,
-            offset,
-        })
+        (self.address & ENABLE != 0).then_some(ConfigAddress { bus, device_function, offset })
     }
 }
 

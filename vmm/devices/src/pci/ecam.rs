@@ -19,11 +19,7 @@ impl Ecam {
 }
 
 fn address(offset: u64) -> ConfigAddress {
-    ConfigAddress {
-        bus: (offset >> 20) as u8,
-        device_function: (offset >> 12) as u8,
-        offset: (offset & 0xfff) as u16,
-    }
+    ConfigAddress { bus: (offset >> 20) as u8, device_function: (offset >> 12) as u8, offset: (offset & 0xfff) as u16 }
 }
 
 impl MmioDevice for Ecam {
@@ -42,11 +38,7 @@ mod tests {
 
     #[test]
     fn an_offset_names_slot_and_register() {
-        let expected = ConfigAddress {
-            bus: 0,
-            device_function: 3 << 3,
-            offset: 0x10,
-        };
+        let expected = ConfigAddress { bus: 0, device_function: 3 << 3, offset: 0x10 };
         assert_eq!(address(3 << 15 | 0x10), expected);
     }
 }

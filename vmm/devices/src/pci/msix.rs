@@ -48,11 +48,7 @@ impl Msix {
                 programmed: None,
             })
             .collect();
-        Self(Mutex::new(State {
-            entries,
-            enabled: false,
-            masked: false,
-        }))
+        Self(Mutex::new(State { entries, enabled: false, masked: false }))
     }
 
     /// Number of entries.
@@ -132,8 +128,9 @@ impl Msix {
     /// A guest's read of the pending bits.
     pub fn read_pending(&self, offset: u64, data: &mut [u8]) {
         let state = lock(&self.0);
-        for (byte, at) in data.iter_mut().zip(offset..) {
-            let first = usize::try_from(at).unwrap_or(usize::MAX).saturating_mul(8);
+        let start = usize::try_from(offset).unwrap_or(usize::MAX);
+        for (at, byte) in data.iter_mut().enumerate() {
+            let first = start.saturating_add(at).saturating_mul(8);
             let entries = state.entries.iter().skip(first).take(8).enumerate();
             *byte = entries.fold(0, |bits, (bit, entry)| bits | u8::from(entry.pending) << bit);
         }
@@ -160,11 +157,7 @@ impl State {
         if !self.enabled || self.masked {
             return;
         }
-        for entry in self
-            .entries
-            .iter_mut()
-            .filter(|entry| entry.control & ENTRY_MASKED == 0)
-        {
+        for entry in self.entries.iter_mut().filter(|entry| entry.control & ENTRY_MASKED == 0) {
             entry.program();
             if entry.pending {
                 entry.fire();
@@ -220,11 +213,7 @@ pub(crate) mod tests {
     impl FakeVector {
         pub(crate) fn new() -> Arc<Self> {
             let event = EventFd::new(libc::EFD_NONBLOCK).unwrap();
-            Arc::new(Self {
-                fired: Mutex::default(),
-                message: Mutex::default(),
-                event,
-            })
+            Arc::new(Self { fired: Mutex::default(), message: Mutex::default(), event })
         }
 
         pub(crate) fn count(&self) -> usize {
@@ -251,10 +240,7 @@ pub(crate) mod tests {
 
     fn table(count: usize) -> (Msix, Vec<Arc<FakeVector>>) {
         let vectors: Vec<_> = (0..count).map(|_| FakeVector::new()).collect();
-        (
-            Msix::new(vectors.iter().map(|v| v.clone() as Arc<dyn MsiVector>).collect()),
-            vectors,
-        )
+        (Msix::new(vectors.iter().map(|v| v.clone() as Arc<dyn MsiVector>).collect()), vectors)
     }
 
     fn arm(msix: &Msix, entry: u64, data: u32) {
@@ -269,13 +255,7 @@ pub(crate) mod tests {
         msix.set_control(CONTROL_ENABLE);
         arm(&msix, 1, 0x41);
         msix.trigger(1);
-        assert_eq!(
-            *lock(&vectors[1].fired),
-            [MsiMessage {
-                address: 0xfee0_0000,
-                data: 0x41
-            }]
-        );
+        assert_eq!(*lock(&vectors[1].fired), [MsiMessage { address: 0xfee0_0000, data: 0x41 }]);
         assert_eq!(vectors[0].count(), 0);
     }
 

@@ -49,11 +49,7 @@ impl PciRoot {
             window_end: u64::from(base) + u64::from(length),
         };
         let bridge = Arc::new(Mutex::new(HostBridge::new()));
-        root.slots[0] = Some(Slot {
-            function: bridge.clone(),
-            mmio: bridge,
-            mapped: None,
-        });
+        root.slots[0] = Some(Slot { function: bridge.clone(), mmio: bridge, mapped: None });
         root
     }
 
@@ -68,11 +64,7 @@ impl PciRoot {
             let address = self.allocate(size)?;
             lock(&function).place_bar(address);
         }
-        self.slots[number] = Some(Slot {
-            function: function.clone(),
-            mmio: function,
-            mapped: None,
-        });
+        self.slots[number] = Some(Slot { function: function.clone(), mmio: function, mapped: None });
         Ok(number)
     }
 
@@ -111,13 +103,7 @@ impl PciRoot {
     pub fn reset(&mut self) {
         for slot in self.slots.iter_mut().flatten() {
             let mut function = lock(&slot.function);
-            let moved = remap(
-                &self.bus,
-                slot.mapped,
-                function.bar_address(),
-                function.bar_size(),
-                &slot.mmio,
-            );
+            let moved = remap(&self.bus, slot.mapped, function.bar_address(), function.bar_size(), &slot.mmio);
             slot.mapped = moved;
             function.bar_moved(moved);
         }
@@ -199,28 +185,14 @@ mod tests {
     }
 
     fn function() -> Arc<Mutex<Function>> {
-        let identity = Identity {
-            vendor: 1,
-            device: 2,
-            revision: 0,
-            class: 0,
-            subsystem_vendor: 0,
-            subsystem: 0,
-        };
+        let identity = Identity { vendor: 1, device: 2, revision: 0, class: 0, subsystem_vendor: 0, subsystem: 0 };
         let mut config = ConfigSpace::new(identity);
         config.add_bar(0x1000);
-        Arc::new(Mutex::new(Function {
-            config,
-            moves: Vec::new(),
-        }))
+        Arc::new(Mutex::new(Function { config, moves: Vec::new() }))
     }
 
     fn at(slot: u8, offset: u16) -> ConfigAddress {
-        ConfigAddress {
-            bus: 0,
-            device_function: slot << 3,
-            offset,
-        }
+        ConfigAddress { bus: 0, device_function: slot << 3, offset }
     }
 
     fn byte(bus: &MmioBus, address: u64) -> u8 {
@@ -270,22 +242,8 @@ mod tests {
             (at(1, 0), [0xff; 4]),
             (at(0, 0x100), [0xff; 4]),
             (at(0, 2), [0xff; 4]),
-            (
-                ConfigAddress {
-                    bus: 1,
-                    device_function: 0,
-                    offset: 0,
-                },
-                [0xff; 4],
-            ),
-            (
-                ConfigAddress {
-                    bus: 0,
-                    device_function: 1,
-                    offset: 0,
-                },
-                [0xff; 4],
-            ),
+            (ConfigAddress { bus: 1, device_function: 0, offset: 0 }, [0xff; 4]),
+            (ConfigAddress { bus: 0, device_function: 1, offset: 0 }, [0xff; 4]),
         ] {
             root.read_config(address, &mut word);
             assert_eq!(word, expected, "{address:?}");
