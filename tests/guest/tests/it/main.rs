@@ -1,0 +1,7 @@
+//! Stories of real KVM guests.
+
+mod boot;
+mod disk;
+mod life;
+mod network;
+mod power;

@@ -1,0 +1,107 @@
+//! Power off, reset, pause, crash.
+
+use anyhow::{Result, ensure};
+use humilis_guest_tests::{Disk, Guest, Lan};
+use std::time::Duration;
+use vmm_control::message::{Request, Status};
+
+const CLEAN: i32 = 0;
+const CRASHED: i32 = 1;
+
+#[test]
+fn the_power_button_powers_off() -> Result<()> {
+    let mut guest = Guest::configure().boot()?;
+    guest.wait_for("ready")?;
+    guest.control()?.order(&Request::PowerButton)?;
+    guest.wait_for("power button")?;
+    ensure!(guest.exit()? == CLEAN);
+    Ok(())
+}
+
+#[test]
+fn a_guest_powers_itself_off() -> Result<()> {
+    let mut guest = Guest::configure().cmdline("poweroff").boot()?;
+    guest.wait_for("power off")?;
+    ensure!(guest.exit()? == CLEAN);
+    Ok(())
+}
+
+#[test]
+fn a_reset_boots_again_in_the_same_process() -> Result<()> {
+    let (disk, lan) = (Disk::qcow2(16 << 20)?, Lan::new()?);
+    let mut guest = Guest::configure().vcpus(2).disk(&disk).nic(&lan).boot()?;
+    for boots in 1..=3 {
+        guest.wait_for(&format!("disk vda boots {boots}"))?;
+        guest.wait_for("ready")?;
+        lan.ping(guest.address()?)?;
+        guest.control()?.order(&Request::Reset)?;
+    }
+    guest.wait_for("disk vda boots 4")?;
+    Ok(())
+}
+
+#[test]
+fn a_guest_resets_itself() -> Result<()> {
+    let (disk, lan) = (Disk::raw(16 << 20)?, Lan::new()?);
+    let mut guest = Guest::configure().disk(&disk).nic(&lan).boot()?;
+    guest.wait_for("ready")?;
+    // It resets before it could answer.
+    drop(guest.ask("reboot"));
+    guest.wait_for("disk vda boots 2")?;
+    guest.wait_for("ready")?;
+    ensure!(guest.is_running());
+    Ok(())
+}
+
+#[test]
+fn a_paused_guest_stands_still_until_it_is_resumed() -> Result<()> {
+    let lan = Lan::new()?;
+    let mut guest = Guest::configure().nic(&lan).boot()?;
+    guest.wait_for("ready")?;
+    let mut control = guest.control()?;
+    control.order(&Request::Pause)?;
+    ensure!(control.status()? == Status::Paused);
+    ensure!(lan.ping(guest.address()?).is_err(), "a paused guest answered");
+    control.order(&Request::Resume)?;
+    ensure!(control.status()? == Status::Running);
+    lan.ping(guest.address()?)?;
+    Ok(())
+}
+
+#[test]
+fn a_triple_fault_is_a_crash() -> Result<()> {
+    let lan = Lan::new()?;
+    let mut guest = Guest::configure().nic(&lan).boot()?;
+    guest.wait_for("ready")?;
+    drop(guest.ask("crash"));
+    ensure!(guest.exit()? == CRASHED);
+    Ok(())
+}
+
+#[test]
+fn quit_ends_the_process_at_once() -> Result<()> {
+    let mut guest = Guest::configure().boot()?;
+    guest.wait_for("booted")?;
+    guest.control()?.quit()?;
+    ensure!(guest.exit()? == CLEAN);
+    Ok(())
+}
+
+#[test]
+fn the_console_shows_what_the_guest_says() -> Result<()> {
+    use std::io::Read;
+    let lan = Lan::new()?;
+    let mut guest = Guest::configure().nic(&lan).boot()?;
+    guest.wait_for("ready")?;
+    let mut console = guest.control()?.into_console()?;
+    console.set_read_timeout(Some(Duration::from_secs(10)))?;
+    ensure!(guest.ask("say through the console")? == "ok");
+    let mut seen = String::new();
+    let mut part = [0; 256];
+    while !seen.contains("said through the console") {
+        let length = console.read(&mut part)?;
+        ensure!(length > 0, "the console closed after {seen:?}");
+        seen.push_str(&String::from_utf8_lossy(&part[..length]));
+    }
+    Ok(())
+}
