@@ -18,7 +18,8 @@ const MESSAGE: usize = 1500;
 pub struct Lease {
     address: Ipv4Cidr,
     routes: Vec<(Ipv4Cidr, Ipv4Address)>,
-    dns: Vec<Ipv4Address>,
+    /// The name servers.
+    pub dns: Vec<IpAddress>,
     /// The MTU, if the server names one.
     pub mtu: Option<usize>,
 }
@@ -69,7 +70,12 @@ fn read(config: &Config<'_>) -> Lease {
         None => config.router.iter().map(|router| (Ipv4Cidr::new(Ipv4Address::UNSPECIFIED, 0), *router)).collect(),
     };
     let mtu = option(MTU).and_then(|data| Some(usize::from(u16::from_be_bytes(data.try_into().ok()?))));
-    Lease { address: config.address, routes, dns: config.dns_servers.iter().copied().collect(), mtu }
+    Lease {
+        address: config.address,
+        routes,
+        dns: config.dns_servers.iter().copied().map(IpAddress::Ipv4).collect(),
+        mtu,
+    }
 }
 
 /// Routes as RFC 3442 writes them: prefix length, the prefix's significant octets, router.

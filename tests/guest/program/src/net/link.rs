@@ -2,6 +2,7 @@
 
 use super::dhcp::{self, Lease};
 use super::metadata::{Asker, Progress};
+use super::probe::Exit;
 use super::status::{self, Context};
 use super::{echo, metadata};
 use crate::virtio::net::Nic;
@@ -54,7 +55,9 @@ impl Link {
         self.follow_lease();
         self.follow_slaac();
         self.echo.iter().for_each(|handle| echo::serve(self.sockets.get_mut(*handle)));
-        self.status.iter_mut().for_each(|session| session.serve(&mut self.sockets, context));
+        let dns = self.lease.as_ref().map_or(&[][..], |lease| &lease.dns);
+        let mut exit = Exit { stack: &mut self.stack, sockets: &mut self.sockets, dns };
+        self.status.iter_mut().for_each(|session| session.serve(&mut exit, context));
         let asked_until = self.ask(context);
         self.stack.poll(instant(), &mut self.nic, &mut self.sockets);
         self.nic.flush();

@@ -1,7 +1,8 @@
 //! The guest on its networks: addresses by DHCP and router advertisement, ping, and a few services on each interface.
 //!
 //! - [`link`] is one interface with its stack; [`dhcp`] applies leases.
-//! - [`echo`] (TCP port 7) and [`status`] (TCP port 23) serve; [`metadata`] asks 169.254.169.254 who this guest is.
+//! - [`echo`] (TCP port 7) and [`status`] (TCP port 23) serve; [`metadata`] asks 169.254.169.254 who this guest is;
+//!   [`probe`] asks others on behalf of a test.
 //!
 //! `ready` is said once every interface has an address and its metadata, or has given up on them.
 
@@ -10,6 +11,7 @@ mod echo;
 mod host;
 mod link;
 mod metadata;
+mod probe;
 mod status;
 
 pub use host::Host;

@@ -2,6 +2,7 @@
 
 use super::Host;
 use super::echo::{buffered, keep_listening};
+use super::probe::{Exit, Probe};
 use crate::disk;
 use crate::power::{self, Power};
 use crate::virtio::blk::{Disk, Error, SECTOR};
@@ -35,34 +36,61 @@ pub struct Context<'a> {
 pub struct Session {
     handle: SocketHandle,
     line: Vec<u8>,
+    probe: Option<Probe>,
+    leaving: Option<SocketHandle>,
 }
 
 impl Session {
     /// A session with a socket of its own.
     pub fn new(sockets: &mut SocketSet<'static>) -> Self {
-        Self { handle: sockets.add(buffered(BUFFER)), line: Vec::new() }
+        Self { handle: sockets.add(buffered(BUFFER)), line: Vec::new(), probe: None, leaving: None }
     }
 
-    /// Answers the lines that came.
-    pub fn serve(&mut self, sockets: &mut SocketSet<'static>, context: &mut Context<'_>) {
-        let socket = sockets.get_mut::<Socket<'_>>(self.handle);
+    /// Answers the lines that came, one after the other.
+    pub fn serve(&mut self, exit: &mut Exit<'_>, context: &mut Context<'_>) {
+        if let Some(socket) = self.leaving.take() {
+            exit.sockets.remove(socket);
+        }
+        self.follow_probe(exit);
+        while self.probe.is_none() {
+            let Some(line) = self.next_line(exit.sockets.get_mut(self.handle)) else { break };
+            let words: Vec<&str> = line.split_ascii_whitespace().collect();
+            match Probe::start(&words, exit) {
+                Some(Ok(probe)) => self.probe = Some(probe),
+                Some(Err(error)) => self.say(&error, exit),
+                None => self.say(&answer(line.trim(), context), exit),
+            }
+        }
+        let socket = exit.sockets.get_mut::<Socket<'_>>(self.handle);
         if !socket.is_active() {
             self.line.clear();
         }
+        if self.probe.is_none() {
+            keep_listening(socket, PORT);
+        }
+    }
+
+    fn follow_probe(&mut self, exit: &mut Exit<'_>) {
+        let Some(answer) = self.probe.as_ref().and_then(|probe| probe.answer(exit)) else { return };
+        self.say(&answer, exit);
+        self.leaving = self.probe.take().map(|probe| probe.end(exit));
+    }
+
+    fn say(&self, answer: &str, exit: &mut Exit<'_>) {
+        // A peer that went away needs no answer.
+        let _ = exit.sockets.get_mut::<Socket<'_>>(self.handle).send_slice(format!("{answer}\n").as_bytes());
+    }
+
+    fn next_line(&mut self, socket: &mut Socket<'_>) -> Option<String> {
         let mut byte = [0];
         while socket.can_recv() && socket.send_queue() < BUFFER / 2 && socket.recv_slice(&mut byte) == Ok(1) {
             match byte[0] {
-                b'\n' => {
-                    let line = String::from_utf8_lossy(&core::mem::take(&mut self.line)).into_owned();
-                    let answer = format!("{}\n", answer(line.trim(), context));
-                    // A peer that went away needs no answer.
-                    let _ = socket.send_slice(answer.as_bytes());
-                }
+                b'\n' => return Some(String::from_utf8_lossy(&core::mem::take(&mut self.line)).into_owned()),
                 other if self.line.len() < LONGEST_LINE => self.line.push(other),
                 _ => {}
             }
         }
-        keep_listening(socket, PORT);
+        None
     }
 }
 
