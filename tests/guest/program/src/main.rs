@@ -32,6 +32,8 @@ use serial::say;
 /// Where ring 0 hands over, with interrupts off and the address of the PVH start information.
 #[unsafe(no_mangle)]
 extern "C" fn rust_main(start_info: u32) -> ! {
+    // SAFETY: this is the first that runs.
+    unsafe { memory::clear_statics() };
     ring0::install_interrupts();
     memory::init_heap();
     // SAFETY: the address is the one that the boot loader left, and nothing has been written below 2 MiB yet.

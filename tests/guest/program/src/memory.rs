@@ -13,6 +13,7 @@ struct Heap(core::cell::UnsafeCell<[u8; HEAP_SIZE]>);
 // SAFETY: the bytes are given to the allocator once, before there is a second processor.
 unsafe impl Sync for Heap {}
 
+#[unsafe(link_section = ".bss.heap")]
 static HEAP: Heap = Heap(core::cell::UnsafeCell::new([0; HEAP_SIZE]));
 
 #[global_allocator]
@@ -20,6 +21,18 @@ static ALLOCATOR: LockedHeap = LockedHeap::empty();
 
 unsafe extern "C" {
     static mut pml4: [u64; 512];
+    static mut cleared_start: u8;
+    static cleared_end: u8;
+}
+
+/// Clears what shall start as zeros: a loader that starts the program anew may leave the values of its last life there.
+///
+/// # Safety
+/// Nothing has used a static yet.
+pub unsafe fn clear_statics() {
+    let (start, end) = (&raw mut cleared_start, &raw const cleared_end as usize);
+    // SAFETY: the linker script puts both symbols around the statics that start as zeros.
+    unsafe { memset(start, 0, end - start as usize) };
 }
 
 /// Gives the heap its memory. Called once, first of all.

@@ -240,16 +240,19 @@ page_directory:
     .quad 0xfee00000 + 0x97     # the LAPIC, not cached
 
 .section .bss, "aw", @nobits
-.p2align 12
-.globl idt
-idt:
-    .skip 4096
 .globl pending
 pending:
     .skip 256
 .globl pending_any
 pending_any:
     .skip 64
+
+# In use before Rust clears the rest.
+.section .bss.kept, "aw", @nobits
+.p2align 12
+.globl idt
+idt:
+    .skip 4096
 .globl ap_stacks
 ap_stacks:
     .skip 16 * 8
