@@ -89,9 +89,6 @@ mod tests {
     fn a_file_over_the_limit_is_refused() {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(b"12345").unwrap();
-        assert_eq!(
-            read_whole(file.into(), 4).unwrap_err().kind(),
-            io::ErrorKind::InvalidData
-        );
+        assert_eq!(read_whole(file.into(), 4).unwrap_err().kind(), io::ErrorKind::InvalidData);
     }
 }

@@ -30,11 +30,7 @@ pub fn install_handler() -> io::Result<()> {
     action.sa_sigaction = nothing as *const () as libc::sighandler_t;
     // SAFETY: `action` is whole, and its handler does nothing, which is safe in any context.
     let result = unsafe { libc::sigaction(signal(), &raw const action, std::ptr::null_mut()) };
-    if result == 0 {
-        Ok(())
-    } else {
-        Err(io::Error::last_os_error())
-    }
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 /// Our own mapping of the first page of a vCPU's shared area.
@@ -51,16 +47,7 @@ impl KickPage {
     pub(crate) fn map(vcpu: &VcpuFd) -> Result<Self, kvm_ioctls::Error> {
         let protection = libc::PROT_READ | libc::PROT_WRITE;
         // SAFETY: a fresh shared mapping of the vCPU's first page; the kernel chooses the address.
-        let page = unsafe {
-            libc::mmap(
-                std::ptr::null_mut(),
-                PAGE,
-                protection,
-                libc::MAP_SHARED,
-                vcpu.as_raw_fd(),
-                0,
-            )
-        };
+        let page = unsafe { libc::mmap(std::ptr::null_mut(), PAGE, protection, libc::MAP_SHARED, vcpu.as_raw_fd(), 0) };
         if page == libc::MAP_FAILED {
             return Err(kvm_ioctls::Error::last());
         }
@@ -93,12 +80,7 @@ struct Shared {
 
 impl Kicker {
     pub(crate) fn new(page: KickPage) -> Self {
-        Self {
-            shared: Arc::new(Shared {
-                page,
-                thread: AtomicI32::new(0),
-            }),
-        }
+        Self { shared: Arc::new(Shared { page, thread: AtomicI32::new(0) }) }
     }
 
     /// Says that the calling thread is the one that runs the vCPU.

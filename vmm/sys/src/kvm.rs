@@ -100,10 +100,7 @@ impl Kvm {
     /// # Errors
     /// When KVM refuses.
     pub fn supported_cpuid(&self) -> Result<CpuId, KvmError> {
-        let refused = |source| KvmError::Refused {
-            what: "its CPUID leaves",
-            source,
-        };
+        let refused = |source| KvmError::Refused { what: "its CPUID leaves", source };
         self.fd.get_supported_cpuid(KVM_MAX_CPUID_ENTRIES).map_err(refused)
     }
 
@@ -112,10 +109,7 @@ impl Kvm {
     /// # Errors
     /// When KVM refuses.
     pub fn msr_indices(&self) -> Result<Vec<u32>, KvmError> {
-        let refused = |source| KvmError::Refused {
-            what: "its list of MSRs",
-            source,
-        };
+        let refused = |source| KvmError::Refused { what: "its list of MSRs", source };
         Ok(self.fd.get_msr_index_list().map_err(refused)?.as_slice().to_vec())
     }
 

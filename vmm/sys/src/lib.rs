@@ -16,6 +16,7 @@
 //!                                      '--doorbells----> KvmDoorbells                 : Doorbells
 //! ```
 
+pub mod chips;
 pub mod descriptor;
 pub mod doorbell;
 pub mod interrupt;
@@ -23,6 +24,8 @@ pub mod kick;
 pub mod kvm;
 pub mod memory;
 pub mod msi;
+pub mod poll;
+pub mod tap;
 pub mod vcpu;
 pub mod vectored;
 pub mod vm;

@@ -43,10 +43,7 @@ impl Table {
     /// The whole routing table: KVM replaces all of it at once, the pins included.
     fn entries(&self) -> Vec<kvm_irq_routing_entry> {
         let pins = (0..PINS).flat_map(|pin| pic(pin).into_iter().chain([chip(pin, KVM_IRQCHIP_IOAPIC, pin)]));
-        let messages = self
-            .0
-            .iter()
-            .filter_map(|(number, message)| message.map(|message| route(*number, message)));
+        let messages = self.0.iter().filter_map(|(number, message)| message.map(|message| route(*number, message)));
         pins.chain(messages).collect()
     }
 }
@@ -60,21 +57,13 @@ fn pic(pin: u32) -> Option<kvm_irq_routing_entry> {
 }
 
 fn chip(gsi: u32, irqchip: u32, pin: u32) -> kvm_irq_routing_entry {
-    let mut entry = kvm_irq_routing_entry {
-        gsi,
-        type_: KVM_IRQ_ROUTING_IRQCHIP,
-        ..Default::default()
-    };
+    let mut entry = kvm_irq_routing_entry { gsi, type_: KVM_IRQ_ROUTING_IRQCHIP, ..Default::default() };
     entry.u.irqchip = kvm_irq_routing_irqchip { irqchip, pin };
     entry
 }
 
 fn route(gsi: u32, message: MsiMessage) -> kvm_irq_routing_entry {
-    let mut entry = kvm_irq_routing_entry {
-        gsi,
-        type_: KVM_IRQ_ROUTING_MSI,
-        ..Default::default()
-    };
+    let mut entry = kvm_irq_routing_entry { gsi, type_: KVM_IRQ_ROUTING_MSI, ..Default::default() };
     entry.u.msi = kvm_irq_routing_msi {
         address_lo: message.address as u32,
         address_hi: (message.address >> 32) as u32,
@@ -86,12 +75,7 @@ fn route(gsi: u32, message: MsiMessage) -> kvm_irq_routing_entry {
 
 impl KvmMsiRouter {
     pub(crate) fn new(vm: Arc<VmFd>) -> Self {
-        Self {
-            shared: Arc::new(Shared {
-                vm,
-                table: Mutex::default(),
-            }),
-        }
+        Self { shared: Arc::new(Shared { vm, table: Mutex::default() }) }
     }
 }
 
@@ -109,9 +93,7 @@ impl Shared {
 
 impl MsiRouter for KvmMsiRouter {
     fn allocate(&self, count: u16) -> io::Result<Vec<Arc<dyn MsiVector>>> {
-        (0..count)
-            .map(|_| Vector::new(&self.shared).map(|vector| Arc::new(vector) as Arc<dyn MsiVector>))
-            .collect()
+        (0..count).map(|_| Vector::new(&self.shared).map(|vector| Arc::new(vector) as Arc<dyn MsiVector>)).collect()
     }
 }
 
@@ -125,15 +107,8 @@ struct Vector {
 impl Vector {
     fn new(shared: &Arc<Shared>) -> io::Result<Self> {
         let event = EventFd::new(EFD_CLOEXEC | EFD_NONBLOCK)?;
-        let number = shared
-            .table()
-            .reserve()
-            .ok_or_else(|| io::Error::other("no interrupt vector is left"))?;
-        Ok(Self {
-            shared: Arc::clone(shared),
-            number,
-            event,
-        })
+        let number = shared.table().reserve().ok_or_else(|| io::Error::other("no interrupt vector is left"))?;
+        Ok(Self { shared: Arc::clone(shared), number, event })
     }
 }
 
@@ -183,13 +158,7 @@ mod tests {
         let mut table = Table::default();
         let (masked, open) = (table.reserve().unwrap(), table.reserve().unwrap());
         assert_eq!((masked, open), (24, 25));
-        table.0.insert(
-            open,
-            Some(MsiMessage {
-                address: 0x1_fee0_1000,
-                data: 0x41,
-            }),
-        );
+        table.0.insert(open, Some(MsiMessage { address: 0x1_fee0_1000, data: 0x41 }));
         let entries = table.entries();
         assert_eq!(entries.len(), 24 + 16 + 1);
         assert_eq!((entries[40].gsi, entries[40].type_), (open, KVM_IRQ_ROUTING_MSI));

@@ -54,12 +54,7 @@ pub struct Vcpu {
 impl Vcpu {
     pub(crate) fn new(fd: VcpuFd, vm: &Arc<VmFd>, memory: Option<GuestMemory>) -> Result<Self, kvm_ioctls::Error> {
         let kicker = Kicker::new(KickPage::map(&fd)?);
-        Ok(Self {
-            fd,
-            kicker,
-            _vm: Arc::clone(vm),
-            _memory: memory,
-        })
+        Ok(Self { fd, kicker, _vm: Arc::clone(vm), _memory: memory })
     }
 
     /// Registers, CPUID, MSRs and the local APIC, by KVM's own structures.
@@ -81,16 +76,8 @@ impl Vcpu {
     pub fn run(&mut self) -> io::Result<Exit<'_>> {
         let shared: *const kvm_run = self.fd.get_kvm_run();
         match self.fd.run() {
-            Ok(VcpuExit::IoIn(port, data)) => Ok(Exit::PortRead {
-                port,
-                width: port_width(shared),
-                data,
-            }),
-            Ok(VcpuExit::IoOut(port, data)) => Ok(Exit::PortWrite {
-                port,
-                width: port_width(shared),
-                data,
-            }),
+            Ok(VcpuExit::IoIn(port, data)) => Ok(Exit::PortRead { port, width: port_width(shared), data }),
+            Ok(VcpuExit::IoOut(port, data)) => Ok(Exit::PortWrite { port, width: port_width(shared), data }),
             Ok(VcpuExit::MmioRead(address, data)) => Ok(Exit::MmioRead(address, data)),
             Ok(VcpuExit::MmioWrite(address, data)) => Ok(Exit::MmioWrite(address, data)),
             Ok(VcpuExit::Shutdown) => Ok(Exit::Shutdown),
@@ -116,9 +103,5 @@ fn internal_error(shared: *const kvm_run) -> String {
     // SAFETY: as above, and the last exit was KVM_EXIT_INTERNAL_ERROR.
     let internal = unsafe { (*shared).__bindgen_anon_1.internal };
     let count = (internal.ndata as usize).min(internal.data.len());
-    format!(
-        "KVM internal error {}, data {:x?}",
-        internal.suberror,
-        &internal.data[..count]
-    )
+    format!("KVM internal error {}, data {:x?}", internal.suberror, &internal.data[..count])
 }

@@ -76,17 +76,12 @@ impl IoSlices {
         slices: &[GuestSlice<'_>],
         call: impl FnOnce(*const libc::iovec, libc::c_int) -> isize,
     ) -> io::Result<usize> {
-        let count = libc::c_int::try_from(slices.len())
-            .ok()
-            .filter(|_| slices.len() <= MAX_SLICES);
+        let count = libc::c_int::try_from(slices.len()).ok().filter(|_| slices.len() <= MAX_SLICES);
         let count = count.ok_or(io::ErrorKind::InvalidInput)?;
         self.vectors.clear();
         let guards: Vec<_> = slices.iter().map(|slice| slice.ptr_guard_mut()).collect();
         for (guard, slice) in guards.iter().zip(slices) {
-            self.vectors.push(libc::iovec {
-                iov_base: guard.as_ptr().cast(),
-                iov_len: slice.len(),
-            });
+            self.vectors.push(libc::iovec { iov_base: guard.as_ptr().cast(), iov_len: slice.len() });
         }
         usize::try_from(call(self.vectors.as_ptr(), count)).map_err(|_| io::Error::last_os_error())
     }
@@ -109,10 +104,8 @@ mod tests {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(b"..abcdef").unwrap();
         let memory = memory();
-        let slices = [
-            memory.get_slice(GuestAddress(0x10), 2).unwrap(),
-            memory.get_slice(GuestAddress(0x2000), 9).unwrap(),
-        ];
+        let slices =
+            [memory.get_slice(GuestAddress(0x10), 2).unwrap(), memory.get_slice(GuestAddress(0x2000), 9).unwrap()];
         assert_eq!(IoSlices::new().read_at(file.as_fd(), &slices, 2).unwrap(), 6);
         assert_eq!(memory.read_obj::<[u8; 2]>(GuestAddress(0x10)).unwrap(), *b"ab");
         assert_eq!(memory.read_obj::<[u8; 4]>(GuestAddress(0x2000)).unwrap(), *b"cdef");
@@ -123,10 +116,7 @@ mod tests {
         let mut file = tempfile::tempfile().unwrap();
         let memory = memory();
         memory.write_obj(*b"xy", GuestAddress(0)).unwrap();
-        let slices = [
-            memory.get_slice(GuestAddress(1), 1).unwrap(),
-            memory.get_slice(GuestAddress(0), 1).unwrap(),
-        ];
+        let slices = [memory.get_slice(GuestAddress(1), 1).unwrap(), memory.get_slice(GuestAddress(0), 1).unwrap()];
         assert_eq!(IoSlices::new().write(file.as_fd(), &slices).unwrap(), 2);
         file.rewind().unwrap();
         assert_eq!(std::io::read_to_string(file).unwrap(), "yx");
@@ -135,13 +125,8 @@ mod tests {
     #[test]
     fn too_many_slices_are_refused() {
         let memory = memory();
-        let slices: Vec<_> = (0..=MAX_SLICES)
-            .map(|_| memory.get_slice(GuestAddress(0), 1).unwrap())
-            .collect();
+        let slices: Vec<_> = (0..=MAX_SLICES).map(|_| memory.get_slice(GuestAddress(0), 1).unwrap()).collect();
         let file = tempfile::tempfile().unwrap();
-        assert_eq!(
-            IoSlices::new().write(file.as_fd(), &slices).unwrap_err().kind(),
-            io::ErrorKind::InvalidInput
-        );
+        assert_eq!(IoSlices::new().write(file.as_fd(), &slices).unwrap_err().kind(), io::ErrorKind::InvalidInput);
     }
 }

@@ -28,7 +28,7 @@ pub struct VmError {
     source: kvm_ioctls::Error,
 }
 
-fn refused(what: &'static str) -> impl FnOnce(kvm_ioctls::Error) -> VmError {
+pub(crate) fn refused(what: &'static str) -> impl FnOnce(kvm_ioctls::Error) -> VmError {
     move |source| VmError { what, source }
 }
 
@@ -43,26 +43,25 @@ impl Vm {
     pub(crate) fn new(kvm: &kvm_ioctls::Kvm, capabilities: Capabilities) -> Result<Self, VmError> {
         let fd = kvm.create_vm().map_err(refused("a machine"))?;
         if capabilities.identity_map_address {
-            fd.set_identity_map_address(IDENTITY_MAP_ADDRESS)
-                .map_err(refused("the identity map"))?;
+            fd.set_identity_map_address(IDENTITY_MAP_ADDRESS).map_err(refused("the identity map"))?;
         }
         if capabilities.tss_address {
-            fd.set_tss_address(TSS_ADDRESS)
-                .map_err(refused("the task state segment"))?;
+            fd.set_tss_address(TSS_ADDRESS).map_err(refused("the task state segment"))?;
         }
         fd.create_irq_chip().map_err(refused("the interrupt controllers"))?;
         if capabilities.pit {
-            let config = kvm_pit_config {
-                flags: KVM_PIT_SPEAKER_DUMMY,
-                ..Default::default()
-            };
+            let config = kvm_pit_config { flags: KVM_PIT_SPEAKER_DUMMY, ..Default::default() };
             fd.create_pit2(config).map_err(refused("the timer"))?;
         }
-        Ok(Self {
-            fd: Arc::new(fd),
-            capabilities,
-            memory: None,
-        })
+        Ok(Self { fd: Arc::new(fd), capabilities, memory: None })
+    }
+
+    pub(crate) fn fd(&self) -> &VmFd {
+        &self.fd
+    }
+
+    pub(crate) fn has_timer(&self) -> bool {
+        self.capabilities.pit
     }
 
     /// Gives the machine its memory, one slot per region. Called once, before a vCPU runs.
@@ -113,10 +112,7 @@ impl Vm {
     /// The registry of doorbells.
     #[must_use]
     pub fn doorbells(&self) -> KvmDoorbells {
-        KvmDoorbells {
-            vm: Arc::clone(&self.fd),
-            any_length: self.capabilities.doorbell_any_length,
-        }
+        KvmDoorbells { vm: Arc::clone(&self.fd), any_length: self.capabilities.doorbell_any_length }
     }
 
     /// The guest's clock, to be kept over a pause.
@@ -132,10 +128,7 @@ impl Vm {
     /// # Errors
     /// When KVM has no kvmclock.
     pub fn set_clock(&self, clock: &kvm_clock_data) -> Result<(), VmError> {
-        let clock = kvm_clock_data {
-            clock: clock.clock,
-            ..Default::default()
-        };
+        let clock = kvm_clock_data { clock: clock.clock, ..Default::default() };
         self.fd.set_clock(&clock).map_err(refused("to set the guest's clock"))
     }
 }
