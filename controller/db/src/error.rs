@@ -53,10 +53,7 @@ impl DbError {
 
     /// For a value that a store cannot read back.
     pub fn corrupt(column: &str, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self::Corrupt {
-            column: column.to_owned(),
-            source: source.into(),
-        }
+        Self::Corrupt { column: column.to_owned(), source: source.into() }
     }
 }
 
@@ -79,24 +76,16 @@ impl From<sqlx::Error> for DbError {
 
 /// PostgreSQL names table and constraint; SQLite says `UNIQUE constraint failed: table.column, table.column`.
 fn unique(error: &dyn DatabaseError) -> DbError {
-    let columns = error
-        .message()
-        .split_once("failed: ")
-        .map_or("", |(_, columns)| columns);
+    let columns = error.message().split_once("failed: ").map_or("", |(_, columns)| columns);
     let table = error.table().or_else(|| columns.split('.').next()).unwrap_or_default();
-    DbError::UniqueViolation {
-        table: table.to_owned(),
-        constraint: error.constraint().unwrap_or(columns).to_owned(),
-    }
+    DbError::UniqueViolation { table: table.to_owned(), constraint: error.constraint().unwrap_or(columns).to_owned() }
 }
 
 /// SQLite: BUSY and LOCKED with their extended codes; PostgreSQL: serialization failure, deadlock, lock not available.
 fn is_busy(error: &dyn DatabaseError) -> bool {
     match error.code().as_deref() {
         Some("40001" | "40P01" | "55P03") => true,
-        Some(code) => code
-            .parse::<u32>()
-            .is_ok_and(|code| code < 4096 && matches!(code & 0xff, 5 | 6)),
+        Some(code) => code.parse::<u32>().is_ok_and(|code| code < 4096 && matches!(code & 0xff, 5 | 6)),
         None => false,
     }
 }

@@ -18,19 +18,13 @@ impl SortKey {
     /// From the least to the greatest.
     #[must_use]
     pub fn ascending(expression: &'static str) -> Self {
-        Self {
-            expression,
-            descending: false,
-        }
+        Self { expression, descending: false }
     }
 
     /// From the greatest to the least.
     #[must_use]
     pub fn descending(expression: &'static str) -> Self {
-        Self {
-            expression,
-            descending: true,
-        }
+        Self { expression, descending: true }
     }
 }
 
@@ -46,11 +40,7 @@ impl Filter {
     /// Starts with `SELECT .. FROM ..`, without WHERE.
     #[must_use]
     pub fn new(select: &str) -> Self {
-        Self {
-            sql: select.to_owned(),
-            binds: Vec::new(),
-            conditions: 0,
-        }
+        Self { sql: select.to_owned(), binds: Vec::new(), conditions: 0 }
     }
 
     /// Adds a condition; each `?` in it stands for the next value.
@@ -166,8 +156,7 @@ impl Filter {
     }
 
     fn join(&mut self) {
-        self.sql
-            .push_str(if self.conditions == 0 { " WHERE (" } else { " AND (" });
+        self.sql.push_str(if self.conditions == 0 { " WHERE (" } else { " AND (" });
         self.conditions += 1;
     }
 
@@ -193,10 +182,8 @@ mod tests {
     use crate::{Migration, testing::databases};
     use sqlx::Row;
 
-    const TABLE: Migration = Migration {
-        name: "0001",
-        sql: "CREATE TABLE demo (id TEXT PRIMARY KEY, name TEXT, size BIGINT NOT NULL);",
-    };
+    const TABLE: Migration =
+        Migration { name: "0001", sql: "CREATE TABLE demo (id TEXT PRIMARY KEY, name TEXT, size BIGINT NOT NULL);" };
 
     fn select() -> Filter {
         Filter::new("SELECT id FROM demo")
@@ -211,16 +198,9 @@ mod tests {
         for db in databases().await {
             db.migrate("demo", &[TABLE]).await.unwrap();
             let mut tx = db.begin().await.unwrap();
-            for (id, name, size) in [
-                ("a", Some("x"), 1_i64),
-                ("b", None, 2),
-                ("c", Some("y"), 2),
-                ("d", Some("x"), 3),
-            ] {
-                let insert = sqlx::query("INSERT INTO demo VALUES ($1, $2, $3)")
-                    .bind(id)
-                    .bind(name)
-                    .bind(size);
+            for (id, name, size) in [("a", Some("x"), 1_i64), ("b", None, 2), ("c", Some("y"), 2), ("d", Some("x"), 3)]
+            {
+                let insert = sqlx::query("INSERT INTO demo VALUES ($1, $2, $3)").bind(id).bind(name).bind(size);
                 insert.execute(&mut *tx).await.unwrap();
             }
             tx.commit().await.unwrap();
@@ -229,11 +209,7 @@ mod tests {
             let first = select().page(&keys, None, Some(2)).fetch_all(&mut conn).await.unwrap();
             assert_eq!(ids(&first), "db");
             let after = [Value::Int(2), Value::from("b")];
-            let second = select()
-                .page(&keys, Some(&after), Some(2))
-                .fetch_all(&mut conn)
-                .await
-                .unwrap();
+            let second = select().page(&keys, Some(&after), Some(2)).fetch_all(&mut conn).await.unwrap();
             assert_eq!(ids(&second), "ca");
             let some = select()
                 .and("name = ? OR size = ?", [Value::from("y"), Value::Int(1)])

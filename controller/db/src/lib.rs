@@ -23,6 +23,7 @@
 mod dialect;
 mod error;
 mod filter;
+mod lock;
 mod migrate;
 mod pool;
 #[cfg(feature = "testing")]
@@ -33,6 +34,7 @@ mod value;
 pub use dialect::Dialect;
 pub use error::DbError;
 pub use filter::{Filter, SortKey};
+pub use lock::Lock;
 pub use migrate::Migration;
 pub use pool::{Conn, Db};
 pub use sqlx::{Row, any::AnyRow};

@@ -27,10 +27,7 @@ impl Db {
         }
         sqlx::raw_sql(RECORD).execute(&mut *tx).await?;
         let applied = applied(&mut tx, service).await?;
-        if let Some(name) = applied
-            .iter()
-            .find(|name| !migrations.iter().any(|m| m.name == name.as_str()))
-        {
+        if let Some(name) = applied.iter().find(|name| !migrations.iter().any(|m| m.name == name.as_str())) {
             let (service, name) = (service.to_owned(), name.clone());
             return Err(DbError::UnknownMigration { service, name });
         }
@@ -42,10 +39,8 @@ impl Db {
 }
 
 async fn applied(tx: &mut Tx, service: &str) -> Result<Vec<String>, DbError> {
-    let rows = sqlx::query("SELECT name FROM db_migration WHERE service = $1")
-        .bind(service)
-        .fetch_all(&mut **tx)
-        .await?;
+    let rows =
+        sqlx::query("SELECT name FROM db_migration WHERE service = $1").bind(service).fetch_all(&mut **tx).await?;
     rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
 }
 
@@ -64,9 +59,7 @@ async fn apply(tx: &mut Tx, db: &Db, service: &str, migration: &Migration) -> Re
 }
 
 fn statements(sql: &str) -> impl Iterator<Item = &str> {
-    sql.split(";\n")
-        .map(|s| s.trim().trim_end_matches(';'))
-        .filter(|s| !s.is_empty())
+    sql.split(";\n").map(|s| s.trim().trim_end_matches(';')).filter(|s| !s.is_empty())
 }
 
 #[cfg(test)]
@@ -78,14 +71,8 @@ mod tests {
         name: "0001",
         sql: "CREATE TABLE demo (id TEXT PRIMARY KEY, data BLOB);\nCREATE INDEX demo_data ON demo (data);\n",
     };
-    const BROKEN: Migration = Migration {
-        name: "0002",
-        sql: "CREATE TABLE other (id TEXT);\nCREATE NONSENSE;\n",
-    };
-    const SECOND: Migration = Migration {
-        name: "0002",
-        sql: "CREATE TABLE other (id TEXT);",
-    };
+    const BROKEN: Migration = Migration { name: "0002", sql: "CREATE TABLE other (id TEXT);\nCREATE NONSENSE;\n" };
+    const SECOND: Migration = Migration { name: "0002", sql: "CREATE TABLE other (id TEXT);" };
 
     #[tokio::test]
     async fn each_migration_is_applied_once_and_all_or_none() {

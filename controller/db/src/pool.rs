@@ -43,11 +43,7 @@ impl Db {
             Dialect::Sqlite => connect(url, dialect, false, SQLITE_READERS).await?,
             Dialect::Postgres => writer.clone(),
         };
-        Ok(Self {
-            writer,
-            reader,
-            dialect,
-        })
+        Ok(Self { writer, reader, dialect })
     }
 
     /// A connection for reading. On SQLite it refuses to write.

@@ -37,11 +37,7 @@ impl Deref for TestDb {
 pub async fn databases() -> Vec<TestDb> {
     let mut all = vec![sqlite().await];
     if let Ok(server) = std::env::var("TEST_POSTGRES_URL") {
-        all.push(
-            postgres(&server)
-                .await
-                .expect("TEST_POSTGRES_URL names a server where databases can be made"),
-        );
+        all.push(postgres(&server).await.expect("TEST_POSTGRES_URL names a server where databases can be made"));
     }
     all
 }
@@ -54,11 +50,7 @@ pub async fn sqlite() -> TestDb {
     let directory = tempfile::tempdir().expect("a temporary directory can be made");
     let url = format!("sqlite:{}?mode=rwc", directory.path().join("test.db").display());
     let db = Db::open(&url).await.expect("a new SQLite file can be opened");
-    TestDb {
-        db,
-        _directory: Some(directory),
-        postgres: None,
-    }
+    TestDb { db, _directory: Some(directory), postgres: None }
 }
 
 async fn postgres(server: &str) -> Result<TestDb, DbError> {
@@ -68,11 +60,7 @@ async fn postgres(server: &str) -> Result<TestDb, DbError> {
     administer(server, format!("CREATE DATABASE {name}")).await?;
     let (base, _) = server.rsplit_once('/').unwrap_or((server, ""));
     let db = Db::open(&format!("{base}/{name}")).await?;
-    Ok(TestDb {
-        db,
-        _directory: None,
-        postgres: Some((server.to_owned(), name)),
-    })
+    Ok(TestDb { db, _directory: None, postgres: Some((server.to_owned(), name)) })
 }
 
 async fn administer(server: &str, statement: String) -> Result<(), DbError> {
@@ -91,10 +79,7 @@ impl Drop for TestDb {
         let cleaner = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             if let Ok(runtime) = runtime {
-                let _ = runtime.block_on(administer(
-                    &server,
-                    format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"),
-                ));
+                let _ = runtime.block_on(administer(&server, format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")));
             }
         });
         let _ = cleaner.join();

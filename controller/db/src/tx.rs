@@ -18,10 +18,7 @@ pub struct Tx {
 
 impl Tx {
     pub(crate) fn new(inner: Transaction<'static, Any>) -> Self {
-        Self {
-            inner,
-            hooks: Vec::new(),
-        }
+        Self { inner, hooks: Vec::new() }
     }
 
     /// Makes the changes durable, then runs the hooks in the order in which they were given.
@@ -58,9 +55,7 @@ impl DerefMut for Tx {
 
 impl fmt::Debug for Tx {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tx")
-            .field("hooks", &self.hooks.len())
-            .finish_non_exhaustive()
+        f.debug_struct("Tx").field("hooks", &self.hooks.len()).finish_non_exhaustive()
     }
 }
 
@@ -85,20 +80,12 @@ CREATE TABLE demo (id TEXT PRIMARY KEY, parent TEXT REFERENCES demo_parent (id),
         for db in databases().await {
             db.migrate("demo", &[TABLE]).await.unwrap();
             let mut tx = db.begin().await.unwrap();
-            for (id, name, size, data) in [
-                ("a", Some("x"), Some(1_i64 << 40), Some(vec![0_u8, 255])),
-                ("b", None, None, None),
-            ] {
+            for (id, name, size, data) in
+                [("a", Some("x"), Some(1_i64 << 40), Some(vec![0_u8, 255])), ("b", None, None, None)]
+            {
                 let insert =
                     sqlx::query("INSERT INTO demo (id, name, size, data) VALUES ($1, $2, $3, $4) RETURNING id");
-                let row = insert
-                    .bind(id)
-                    .bind(name)
-                    .bind(size)
-                    .bind(data)
-                    .fetch_one(&mut *tx)
-                    .await
-                    .unwrap();
+                let row = insert.bind(id).bind(name).bind(size).bind(data).fetch_one(&mut *tx).await.unwrap();
                 assert_eq!(row.get::<String, _>(0), id);
             }
             tx.commit().await.unwrap();
@@ -122,11 +109,7 @@ CREATE TABLE demo (id TEXT PRIMARY KEY, parent TEXT REFERENCES demo_parent (id),
             let ran = Arc::new(AtomicU32::new(0));
             for (commit, expected) in [(false, 0), (true, 1)] {
                 let mut tx = db.begin().await.unwrap();
-                sqlx::query("INSERT INTO demo (id) VALUES ($1)")
-                    .bind("same")
-                    .execute(&mut *tx)
-                    .await
-                    .unwrap();
+                sqlx::query("INSERT INTO demo (id) VALUES ($1)").bind("same").execute(&mut *tx).await.unwrap();
                 let count = ran.clone();
                 tx.on_commit(move || {
                     count.fetch_add(1, Ordering::Relaxed);
@@ -161,10 +144,7 @@ CREATE TABLE demo (id TEXT PRIMARY KEY, parent TEXT REFERENCES demo_parent (id),
             assert!(same.violates("demo", "name"), "{same:?}");
             assert!(!same.violates("demo", "id"), "{same:?}");
             let orphan = try_insert("c", "y", Some("nobody")).await.unwrap_err();
-            assert!(matches!(
-                orphan,
-                DbError::UniqueViolation { .. } | DbError::ForeignKeyViolation
-            ));
+            assert!(matches!(orphan, DbError::UniqueViolation { .. } | DbError::ForeignKeyViolation));
         }
     }
 
@@ -200,9 +180,7 @@ CREATE TABLE demo (id TEXT PRIMARY KEY, parent TEXT REFERENCES demo_parent (id),
         let db = crate::testing::sqlite().await;
         db.migrate("demo", &[TABLE]).await.unwrap();
         let mut conn = db.read().await.unwrap();
-        let write = sqlx::query("INSERT INTO demo (id) VALUES ('a')")
-            .execute(&mut *conn)
-            .await;
+        let write = sqlx::query("INSERT INTO demo (id) VALUES ('a')").execute(&mut *conn).await;
         assert!(write.is_err());
     }
 }

@@ -1,0 +1,44 @@
+//! Named locks, so that periodic work is done by one controller at a time.
+
+use crate::{Db, DbError, Dialect, Tx};
+use sqlx::Row;
+
+/// A named lock; given back when dropped, also when the process or its connection dies.
+#[derive(Debug)]
+pub struct Lock(#[expect(dead_code, reason = "held, never read")] Option<Tx>);
+
+impl Db {
+    /// Takes the named lock if nobody has it. On SQLite there is one controller, which always gets it.
+    ///
+    /// # Errors
+    /// The database cannot be reached.
+    pub async fn try_lock(&self, name: &str) -> Result<Option<Lock>, DbError> {
+        if self.dialect() == Dialect::Sqlite {
+            return Ok(Some(Lock(None)));
+        }
+        let mut tx = self.begin().await?;
+        let take = "SELECT CASE WHEN pg_try_advisory_xact_lock(hashtextextended($1, 0)) THEN 1 ELSE 0 END";
+        let row = sqlx::query(take).bind(name).fetch_one(&mut *tx).await?;
+        let taken: i32 = row.try_get(0)?;
+        Ok((taken == 1).then_some(Lock(Some(tx))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Dialect, testing::databases};
+
+    #[tokio::test]
+    async fn one_at_a_time_has_a_lock() {
+        for db in databases().await {
+            let first = db.try_lock("a").await.unwrap();
+            assert!(first.is_some());
+            assert!(db.try_lock("b").await.unwrap().is_some());
+            if db.dialect() == Dialect::Postgres {
+                assert!(db.try_lock("a").await.unwrap().is_none());
+            }
+            drop(first);
+            assert!(db.try_lock("a").await.unwrap().is_some());
+        }
+    }
+}
