@@ -1,1 +1,11 @@
-//! To be written.
+//! What tests, benches and `cargo xtask` share: where things lie, how they are built and started, a database server, and a
+//! whole cloud on this machine.
+//!
+//! It owns processes, directories and network namespaces that it made itself, and removes them. It knows the product only from
+//! outside: binaries, configuration files, REST.
+
+pub mod build;
+pub mod exec;
+pub mod kvm;
+pub mod paths;
+pub mod postgres;

@@ -1,2 +1,33 @@
-//! To be written.
-fn main() {}
+//! `cargo xtask`: the one entry for people. Every command installs what it needs.
+
+mod setup;
+mod tempest;
+mod test;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Build, run, test and measure Humilis")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Install what the other commands need: Debian packages and the pinned OpenStack client
+    Setup,
+    /// Everything that must pass: format, lints, documentation, unit tests, guests under KVM, stores on both databases, the lab's story
+    Test(test::Arguments),
+    /// Run OpenStack's own test suite against a cloud and print its table
+    Tempest(tempest::Arguments),
+}
+
+fn main() -> Result<()> {
+    match Arguments::parse().command {
+        Command::Setup => setup::run(setup::Need::All),
+        Command::Test(arguments) => test::run(&arguments),
+        Command::Tempest(arguments) => tempest::run(&arguments),
+    }
+}

@@ -1,0 +1,61 @@
+//! Building what is tested.
+
+use crate::{exec, paths};
+use anyhow::Result;
+use std::{path::PathBuf, process::Command};
+
+/// How programs are built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Profile {
+    /// Quick to build: tests and the lab.
+    Dev,
+    /// What runs in earnest: `up` and benches.
+    Release,
+}
+
+/// The product's programs.
+#[derive(Clone, Debug)]
+pub struct Programs {
+    /// `controller`
+    pub controller: PathBuf,
+    /// `hostd`
+    pub hostd: PathBuf,
+    /// `vmm`
+    pub vmm: PathBuf,
+    /// The small guest of our own, a PVH kernel.
+    pub guest: PathBuf,
+}
+
+/// Builds the programs.
+///
+/// # Errors
+/// When the build fails.
+pub fn programs(profile: Profile) -> Result<Programs> {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.current_dir(paths::root()).args(["build", "--quiet", "-p", "controller", "-p", "hostd", "-p", "vmm"]);
+    cargo.env("CARGO_TARGET_DIR", paths::target());
+    let folder = match profile {
+        Profile::Dev => "debug",
+        Profile::Release => {
+            cargo.arg("--release");
+            "release"
+        }
+    };
+    exec::show(&mut cargo)?;
+    let bin = paths::target().join(folder);
+    let guest = guest()?;
+    Ok(Programs { controller: bin.join("controller"), hostd: bin.join("hostd"), vmm: bin.join("vmm"), guest })
+}
+
+/// Builds the small guest of our own.
+///
+/// # Errors
+/// When the build fails.
+pub fn guest() -> Result<PathBuf> {
+    let target = paths::target().join("guest");
+    let manifest = paths::root().join("tests/guest/program/Cargo.toml");
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["build", "--quiet", "--release", "--manifest-path"]).arg(manifest).arg("--target-dir").arg(&target);
+    exec::show(cargo.env_remove("RUSTFLAGS"))?;
+    Ok(target.join("release/humilis-guest"))
+}

@@ -1,0 +1,133 @@
+//! What the machine must have, installed by package name from the registries that it already knows.
+
+use anyhow::{Context as _, Result, bail};
+use humilis_harness::{exec, paths};
+use std::{fs, path::PathBuf, process::Command};
+
+/// What a command is about to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// Run the cloud on this machine.
+    Cloud,
+    /// Run all tests, the lab included.
+    All,
+}
+
+/// Program, or file, and the package that brings it.
+const CLOUD: &[(&str, &str)] =
+    &[("ip", "iproute2"), ("nft", "nftables"), ("ssh-keygen", "openssh-client"), ("cc", "gcc")];
+const TESTS: &[(&str, &str)] = &[
+    ("/usr/lib/postgresql", "postgresql"),
+    ("qemu-img", "qemu-utils"),
+    ("mmdebstrap", "mmdebstrap"),
+    ("busybox", "busybox-static"),
+    ("cpio", "cpio"),
+    ("mke2fs", "e2fsprogs"),
+    ("mkfs.vfat", "dosfstools"),
+    ("mcopy", "mtools"),
+    ("sfdisk", "fdisk"),
+    ("ping", "iputils-ping"),
+    ("zstd", "zstd"),
+    ("xz", "xz-utils"),
+];
+
+/// The pinned OpenStack client, with all that it pulls in.
+const CLIENT: &str = "python-openstackclient==10.5.0";
+
+/// Installs what is missing; quick when nothing is.
+///
+/// # Errors
+/// When something cannot be installed.
+pub fn run(need: Need) -> Result<()> {
+    let wanted = CLOUD.iter().chain(if need == Need::All { TESTS } else { &[] });
+    let mut missing: Vec<&str> = wanted.filter(|(what, _)| !present(what)).map(|(_, package)| *package).collect();
+    missing.dedup();
+    if !missing.is_empty() {
+        apt(&missing, None)?;
+    }
+    if need == Need::All && !exec::has("qemu-system-x86_64") {
+        emulator()?;
+    }
+    client().map(drop)
+}
+
+fn present(what: &str) -> bool {
+    if what.starts_with('/') { std::path::Path::new(what).exists() } else { exec::has(what) }
+}
+
+/// The emulator must be new enough for nested virtualization in emulation: from backports where the release is older.
+fn emulator() -> Result<()> {
+    let release = fs::read_to_string("/etc/os-release").unwrap_or_default();
+    if !release.contains("VERSION_CODENAME=bookworm") {
+        return apt(&["qemu-system-x86"], None);
+    }
+    backports()?;
+    apt(&["qemu-system-x86"], Some("bookworm-backports"))
+}
+
+/// Names the backports suite beside the release's own, on the mirror that the machine already uses.
+fn backports() -> Result<()> {
+    let list = PathBuf::from("/etc/apt/sources.list.d/humilis-backports.sources");
+    if list.exists() {
+        return Ok(());
+    }
+    let options = "Types: deb\nSuites: bookworm-backports\nComponents: main\nSigned-By: /usr/share/keyrings/debian-archive-keyring.gpg\n";
+    fs::write(&list, format!("{options}URIs: {}\n", mirror()?)).context("cannot name the backports suite")
+}
+
+/// The machine's own Debian mirror.
+fn mirror() -> Result<String> {
+    let format = "$(REPO_URI) $(CODENAME)";
+    let known = exec::read(Command::new("apt-get").args(["indextargets", "--format", format]))?;
+    let uri = known.lines().find_map(|line| line.strip_suffix(" bookworm"));
+    uri.map(str::to_owned).context("this machine's apt knows no Debian mirror")
+}
+
+fn apt(packages: &[&str], suite: Option<&str>) -> Result<()> {
+    if !nix_is_root() {
+        bail!("as root: apt-get install {}", packages.join(" "));
+    }
+    let logs = paths::cache();
+    fs::create_dir_all(&logs).context("cannot make the cache directory")?;
+    let quiet = |command: &mut Command| {
+        command.env("DEBIAN_FRONTEND", "noninteractive");
+    };
+    let mut update = Command::new("apt-get");
+    quiet(update.args(["-q", "update"]));
+    exec::step("Updating package lists", &logs.join("apt-update.log"), &mut update)?;
+    let mut install = Command::new("apt-get");
+    quiet(install.args(["-q", "install", "-y", "--no-install-recommends"]));
+    if let Some(suite) = suite {
+        install.args(["-t", suite]);
+    }
+    exec::step(&format!("Installing {}", packages.join(" ")), &logs.join("apt-install.log"), install.args(packages))
+}
+
+fn nix_is_root() -> bool {
+    exec::read(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0")
+}
+
+/// The OpenStack client's virtual environment; made at first use.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn client() -> Result<PathBuf> {
+    let home = paths::cache().join("openstackclient");
+    let stamp = home.join("humilis-stamp");
+    if fs::read_to_string(&stamp).is_ok_and(|text| text == CLIENT) {
+        return Ok(home);
+    }
+    fs::create_dir_all(paths::cache()).context("cannot make the cache directory")?;
+    let log = paths::cache().join("openstackclient.log");
+    exec::step(
+        "Making a virtual environment",
+        &log,
+        Command::new("python3").args(["-m", "venv", "--clear"]).arg(&home),
+    )?;
+    let constraints = paths::root().join("tests/compat/constraints.txt");
+    let mut pip = Command::new(home.join("bin/pip"));
+    pip.args(["install", "-q", "-c"]).arg(constraints).arg(CLIENT);
+    exec::step("Installing the OpenStack client", &log, &mut pip)?;
+    fs::write(stamp, CLIENT).context("cannot note what was installed")?;
+    Ok(home)
+}

@@ -1,0 +1,51 @@
+//! `cargo xtask test`: everything that must pass, in the order in which it is quickest to fail.
+
+use crate::setup::{self, Need};
+use anyhow::Result;
+use humilis_harness::{exec, paths, postgres::Postgres};
+use std::process::Command;
+
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Leave the lab's story out
+    #[arg(long)]
+    no_lab: bool,
+    /// Only tests whose name contains this; leaves format, lints, documentation and the lab out
+    filter: Option<String>,
+}
+
+pub fn run(arguments: &Arguments) -> Result<()> {
+    setup::run(Need::All)?;
+    if arguments.filter.is_none() {
+        lints()?;
+    }
+    let postgres = Postgres::start()?;
+    let mut tests = runner();
+    tests.env("TEST_POSTGRES_URL", postgres.url());
+    exec::show(tests.args(&arguments.filter))?;
+    drop(postgres);
+    if arguments.filter.is_some() || arguments.no_lab {
+        return Ok(());
+    }
+    Ok(())
+}
+
+fn cargo(words: &[&str]) -> Command {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.current_dir(paths::root()).env("CARGO_TARGET_DIR", paths::target()).args(words);
+    cargo
+}
+
+fn lints() -> Result<()> {
+    exec::show(&mut cargo(&["fmt", "--all", "--check"]))?;
+    exec::show(&mut cargo(&["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
+    exec::show(cargo(&["doc", "--quiet", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))
+}
+
+/// nextest where it is installed, else cargo's own runner.
+fn runner() -> Command {
+    if exec::has("cargo-nextest") {
+        return cargo(&["nextest", "run", "--workspace", "--no-fail-fast"]);
+    }
+    cargo(&["test", "--workspace", "--no-fail-fast"])
+}
