@@ -127,9 +127,9 @@ impl Guest {
     pub fn wait_for(&mut self, wanted: &str) -> Duration {
         let end = Instant::now() + PATIENCE;
         while !self.serial().contains(wanted) {
-            let running = self.process.try_wait().unwrap().is_none();
-            if (!running && !self.serial().contains(wanted)) || Instant::now() > end {
-                panic!("no {wanted:?}; serial: {:?}; log: {:?}", self.serial(), self.log());
+            let ended = self.process.try_wait().unwrap();
+            if (ended.is_some() && !self.serial().contains(wanted)) || Instant::now() > end {
+                panic!("no {wanted:?}; end: {ended:?}; serial: {:?}; log: {:?}", self.serial(), self.log());
             }
             std::thread::sleep(Duration::from_millis(2));
         }

@@ -105,6 +105,7 @@ const EVENTS: &[Rule] = &[
     any(libc::SYS_epoll_wait, "event loops"),
     any(libc::SYS_epoll_pwait, "event loops"),
     any(libc::SYS_epoll_ctl, "connections come and go"),
+    any(libc::SYS_timerfd_settime, "the console's output is collected for a moment"),
     any(libc::SYS_ppoll, "waits for one descriptor"),
     any(libc::SYS_poll, "waits for one descriptor"),
 ];
