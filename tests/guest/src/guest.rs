@@ -165,7 +165,12 @@ impl<'a> Guest<'a> {
     /// # Errors
     /// When it does not come.
     pub fn wait_for(&mut self, text: &str) -> Result<String> {
-        let line = self.serial.wait_for(text, PATIENCE);
+        let (pid, status) = (self.pid, &mut self.ended);
+        let ended = || {
+            *status = status.or_else(|| look_for_end(pid).ok().flatten());
+            status.map(|status| format!("the process ended with {status}"))
+        };
+        let line = self.serial.wait_for(text, PATIENCE, ended);
         line.with_context(|| format!("log of the monitor:\n{}", self.log()))
     }
 
@@ -241,13 +246,7 @@ impl<'a> Guest<'a> {
         if let Some(status) = self.ended {
             return Ok(status);
         }
-        let pid = self.pid;
-        let status = until(patience, "the process's end", || match waitpid(pid, Some(WaitPidFlag::WNOHANG))? {
-            WaitStatus::StillAlive => Ok(None),
-            WaitStatus::Exited(_, status) => Ok(Some(status)),
-            WaitStatus::Signaled(_, signal, _) => Ok(Some(-(signal as i32))),
-            other => bail!("{other:?}"),
-        })?;
+        let status = until(patience, "the process's end", || look_for_end(self.pid))?;
         self.ended = Some(status);
         Ok(status)
     }
@@ -255,6 +254,15 @@ impl<'a> Guest<'a> {
     /// Whether the process runs.
     pub fn is_running(&mut self) -> bool {
         self.exit_within(Duration::ZERO).is_err()
+    }
+}
+
+fn look_for_end(pid: Pid) -> Result<Option<i32>> {
+    match waitpid(pid, Some(WaitPidFlag::WNOHANG))? {
+        WaitStatus::StillAlive => Ok(None),
+        WaitStatus::Exited(_, status) => Ok(Some(status)),
+        WaitStatus::Signaled(_, signal, _) => Ok(Some(-(signal as i32))),
+        other => bail!("{other:?}"),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The serial log, read line by line.
 
 use crate::until;
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, bail};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -21,9 +21,15 @@ impl Serial {
         Ok(String::from_utf8_lossy(&std::fs::read(&self.path)?).into_owned())
     }
 
-    /// The next whole line that has this text in it.
-    pub(crate) fn wait_for(&mut self, wanted: &str, patience: Duration) -> Result<String> {
+    /// The next whole line that has this text in it. `ended` tells why there will be no more lines.
+    pub(crate) fn wait_for(
+        &mut self,
+        wanted: &str,
+        patience: Duration,
+        mut ended: impl FnMut() -> Option<String>,
+    ) -> Result<String> {
         let found = until(patience, wanted, || {
+            let end = ended();
             let text = self.text()?;
             let rest = text.get(self.passed..).unwrap_or("");
             let mut passed = self.passed;
@@ -33,7 +39,7 @@ impl Serial {
                     return Ok(Some((passed, line.trim_end().to_string())));
                 }
             }
-            Ok(None)
+            end.map_or(Ok(None), |end| bail!("{wanted:?} cannot come any more: {end}"))
         });
         let (passed, line) =
             found.map_err(|error| anyhow!("{error}; serial log:\n{}", self.text().unwrap_or_default()))?;

@@ -1,7 +1,7 @@
 //! Starting a process with the descriptors of its spec, as the contract wants it: their numbers are the same on both sides.
 
 use anyhow::{Context, Result};
-use nix::fcntl::{FcntlArg, fcntl};
+use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, posix_spawn};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::unistd::Pid;
@@ -34,9 +34,10 @@ fn owned(number: Fd) -> OwnedFd {
 
 /// Starts the program; its standard output and error go to `output`.
 pub(crate) fn spawn(program: &Path, spec: &GuestSpec, descriptors: &Descriptors, output: &File) -> Result<Pid> {
-    let mut file = File::from(memfd_create(c"spec", MFdFlags::MFD_CLOEXEC)?);
+    let mut file = File::from(memfd_create(c"spec", MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING)?);
     file.write_all(&postcard::to_stdvec(spec)?)?;
     file.rewind()?;
+    fcntl(&file, FcntlArg::F_ADD_SEALS(SealFlag::all()))?;
     let mut actions = PosixSpawnFileActions::init()?;
     let nowhere = File::open("/dev/null")?;
     actions.add_dup2(nowhere.as_raw_fd(), 0)?;

@@ -47,6 +47,9 @@ extern "C" fn rust_main(start_info: u32) -> ! {
 
 fn run(machine: &Machine) -> ! {
     say!("booted memory {} MiB cmdline \"{}\"", machine.memory >> 20, machine.cmdline);
+    if machine.has_option("crash") {
+        power::crash();
+    }
     clock::init();
     ring0::start_interrupts();
     smp::start(machine);

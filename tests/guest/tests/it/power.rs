@@ -69,12 +69,21 @@ fn a_paused_guest_stands_still_until_it_is_resumed() -> Result<()> {
 }
 
 #[test]
-fn a_triple_fault_is_a_crash() -> Result<()> {
-    let lan = Lan::new()?;
-    let mut guest = Guest::configure().nic(&lan).boot()?;
+fn a_triple_fault_resets() -> Result<()> {
+    let (disk, lan) = (Disk::raw(16 << 20)?, Lan::new()?);
+    let mut guest = Guest::configure().disk(&disk).nic(&lan).boot()?;
     guest.wait_for("ready")?;
     drop(guest.ask("crash"));
+    guest.wait_for("disk vda boots 2")?;
+    guest.wait_for("ready")?;
+    Ok(())
+}
+
+#[test]
+fn triple_faults_without_end_are_a_crash() -> Result<()> {
+    let mut guest = Guest::configure().cmdline("crash").boot()?;
     ensure!(guest.exit()? == CRASHED);
+    ensure!(guest.serial_text()?.contains("booted"));
     Ok(())
 }
 
