@@ -1,0 +1,196 @@
+//! The ports' rows with their addresses and groups.
+
+use super::model::{Port, Status};
+use crate::{
+    error::{Error, Result},
+    sql::{self, Cells, Columns, Param},
+    standard::Standard,
+    subnet,
+};
+use controller_base::id::{NetworkId, PortId, SecurityGroupId, ServerId};
+use controller_db::{DbError, Filter, Value};
+use controller_ports::fleet::net::FixedIp;
+use sqlx::{AnyConnection, any::AnyRow};
+use std::collections::HashMap;
+
+/// The start of a list.
+pub const SELECT: &str = "SELECT * FROM network_port";
+
+fn from_row(row: &AnyRow) -> Result<Port> {
+    Ok(Port {
+        id: row.parsed("id")?,
+        standard: Standard::from_row(row)?,
+        network_id: row.parsed("network_id")?,
+        mac: row.text("mac")?,
+        admin_up: row.flag("admin_up")?,
+        status: Status::named(&row.text("status")?),
+        device_id: row.text("device_id")?,
+        device_owner: row.text("device_owner")?,
+        hostname: row.text("hostname")?,
+        host_id: row.maybe_parsed("host_id")?,
+        vnic_type: row.text("vnic_type")?,
+        profile: row.json("profile")?,
+        port_security: row.flag("port_security")?,
+        address_pairs: row.json("address_pairs")?,
+        dhcp_options: row.json("dhcp_options")?,
+        dns_name: row.text("dns_name")?,
+        position: row.int("position")?,
+        made_for_server: row.flag("made_for_server")?,
+        fixed_ips: Vec::new(),
+        groups: Vec::new(),
+    })
+}
+
+fn columns(port: &Port) -> Columns {
+    let mut columns = port.standard.columns();
+    columns.extend([
+        ("network_id", Param::text(port.network_id)),
+        ("mac", (&port.mac).into()),
+        ("admin_up", port.admin_up.into()),
+        ("status", port.status.name().into()),
+        ("device_id", (&port.device_id).into()),
+        ("device_owner", (&port.device_owner).into()),
+        ("hostname", (&port.hostname).into()),
+        ("host_id", Param::maybe_text(port.host_id)),
+        ("vnic_type", (&port.vnic_type).into()),
+        ("profile", controller_db::json(&port.profile).into()),
+        ("port_security", port.port_security.into()),
+        ("address_pairs", controller_db::json(&port.address_pairs).into()),
+        ("dhcp_options", controller_db::json(&port.dhcp_options).into()),
+        ("dns_name", (&port.dns_name).into()),
+        ("position", port.position.into()),
+        ("made_for_server", port.made_for_server.into()),
+    ]);
+    columns
+}
+
+/// All that the filter lets through, complete.
+pub async fn list(conn: &mut AnyConnection, filter: Filter) -> Result<Vec<Port>> {
+    let rows = filter.fetch_all(conn).await?;
+    let mut ports = rows.iter().map(from_row).collect::<Result<Vec<_>>>()?;
+    for chunk in ports.chunks_mut(500) {
+        fill(conn, chunk).await?;
+    }
+    Ok(ports)
+}
+
+async fn fill(conn: &mut AnyConnection, ports: &mut [Port]) -> Result<()> {
+    let ids: Vec<Value> = ports.iter().map(|port| Value::text(port.id)).collect();
+    let mut addresses: HashMap<PortId, Vec<FixedIp>> = HashMap::new();
+    let filter = Filter::new("SELECT port_id, subnet_id, address FROM network_address")
+        .and_in("port_id", ids.clone())
+        .then("ORDER BY position, address");
+    for row in filter.fetch_all(conn).await? {
+        let fixed = FixedIp { subnet_id: row.parsed("subnet_id")?, address: row.parsed("address")? };
+        addresses.entry(row.parsed("port_id")?).or_default().push(fixed);
+    }
+    let mut groups: HashMap<PortId, Vec<SecurityGroupId>> = HashMap::new();
+    let filter = Filter::new("SELECT port_id, group_id FROM network_port_group")
+        .and_in("port_id", ids)
+        .then("ORDER BY group_id");
+    for row in filter.fetch_all(conn).await? {
+        groups.entry(row.parsed("port_id")?).or_default().push(row.parsed("group_id")?);
+    }
+    for port in ports {
+        port.fixed_ips = addresses.remove(&port.id).unwrap_or_default();
+        port.groups = groups.remove(&port.id).unwrap_or_default();
+    }
+    Ok(())
+}
+
+/// One port.
+pub async fn get(conn: &mut AnyConnection, id: PortId) -> Result<Option<Port>> {
+    Ok(list(conn, Filter::new(SELECT).and_eq("id", Some(id.to_string()))).await?.pop())
+}
+
+/// One that must be there.
+pub async fn require(conn: &mut AnyConnection, id: PortId) -> Result<Port> {
+    get(conn, id).await?.ok_or_else(|| Error::PortNotFound(id.to_string()))
+}
+
+/// A network's ports.
+pub async fn of_network(conn: &mut AnyConnection, network: NetworkId) -> Result<Vec<Port>> {
+    list(conn, Filter::new(SELECT).and_eq("network_id", Some(network.to_string()))).await
+}
+
+/// The ports of a device with this owner; oldest first.
+pub async fn of_device(conn: &mut AnyConnection, device: &str, owner: &str) -> Result<Vec<Port>> {
+    let filter = Filter::new(SELECT)
+        .and_eq("device_id", Some(device))
+        .and_eq("device_owner", Some(owner))
+        .then("ORDER BY created_at, id");
+    list(conn, filter).await
+}
+
+/// The ports of servers, in the order of their interfaces.
+pub async fn of_servers(conn: &mut AnyConnection, servers: &[ServerId]) -> Result<Vec<Port>> {
+    let mut found = Vec::new();
+    for chunk in servers.chunks(500) {
+        let filter = Filter::new(SELECT)
+            .and_in("device_id", chunk.iter().map(Value::text))
+            .and("device_owner LIKE ?", [Value::from("compute:%")])
+            .then("ORDER BY position, created_at, id");
+        found.extend(list(conn, filter).await?);
+    }
+    Ok(found)
+}
+
+/// A new port with its addresses and groups.
+pub async fn insert(conn: &mut AnyConnection, port: &Port) -> Result<()> {
+    let mut columns = columns(port);
+    columns.push(("id", Param::text(port.id)));
+    match sql::insert(conn, "network_port", columns).await {
+        Err(Error::Database(error)) if violates_mac(&error) => {
+            return Err(Error::MacAddressInUse(port.network_id.to_string(), port.mac.clone()));
+        }
+        other => other?,
+    }
+    write_addresses(conn, port).await?;
+    write_groups(conn, port).await
+}
+
+fn violates_mac(error: &DbError) -> bool {
+    error.violates("network_port", "mac")
+}
+
+/// Writes it back without its addresses and groups; false when another request changed it since generation `seen`.
+pub async fn update(conn: &mut AnyConnection, port: &Port, seen: i64) -> Result<bool> {
+    match sql::update(conn, "network_port", Param::text(port.id), seen, columns(port)).await {
+        Err(Error::Database(error)) if violates_mac(&error) => {
+            Err(Error::MacAddressInUse(port.network_id.to_string(), port.mac.clone()))
+        }
+        other => other,
+    }
+}
+
+/// Makes its addresses those of the model.
+pub async fn write_addresses(conn: &mut AnyConnection, port: &Port) -> Result<()> {
+    subnet::store::release_port(conn, port.id).await?;
+    for (position, fixed) in (0_i64..).zip(&port.fixed_ips) {
+        subnet::store::take(conn, fixed.subnet_id, fixed.address, port.id, position).await?;
+    }
+    Ok(())
+}
+
+/// Makes its groups those of the model.
+pub async fn write_groups(conn: &mut AnyConnection, port: &Port) -> Result<()> {
+    sql::run(conn, "DELETE FROM network_port_group WHERE port_id = $1", [Param::text(port.id)]).await?;
+    for group in &port.groups {
+        let columns = vec![("port_id", Param::text(port.id)), ("group_id", Param::text(group))];
+        sql::insert(conn, "network_port_group", columns).await?;
+    }
+    Ok(())
+}
+
+/// Removes it with its addresses and groups.
+pub async fn delete(conn: &mut AnyConnection, id: PortId) -> Result<()> {
+    subnet::store::release_port(conn, id).await?;
+    sql::run(conn, "DELETE FROM network_port_group WHERE port_id = $1", [Param::text(id)]).await?;
+    sql::run(conn, "DELETE FROM network_port WHERE id = $1", [Param::text(id)]).await.map(drop)
+}
+
+/// Whether the hardware address is taken on the network.
+pub async fn mac_taken(conn: &mut AnyConnection, network: NetworkId, mac: &str) -> Result<bool> {
+    let sql = "SELECT id FROM network_port WHERE network_id = $1 AND mac = $2";
+    sql::exists(conn, sql, [Param::text(network), Param::from(mac)]).await
+}

@@ -1,0 +1,161 @@
+//! The subnets' rows, and the addresses in them.
+
+use super::model::{Subnet, mode_name, mode_named};
+use crate::{
+    address::pool::Pool,
+    error::{Error, Result},
+    sql::{self, Cells, Columns, Param},
+    standard::Standard,
+};
+use controller_base::id::{NetworkId, PortId, SubnetId};
+use controller_db::{DbError, Filter, Value};
+use controller_ports::fleet::net::Route;
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+use sqlx::{AnyConnection, any::AnyRow};
+use std::{collections::HashSet, net::IpAddr};
+
+/// The start of a list.
+pub const SELECT: &str = "SELECT * FROM network_subnet";
+
+#[derive(Serialize, Deserialize)]
+struct StoredPool(IpAddr, IpAddr);
+/// A route in a JSON column.
+#[derive(Serialize, Deserialize)]
+struct StoredRoute(IpNet, IpAddr);
+
+/// Routes as a JSON column.
+#[must_use]
+pub fn routes_to_column(routes: &[Route]) -> String {
+    let stored: Vec<_> = routes.iter().map(|route| StoredRoute(route.destination, route.next_hop)).collect();
+    controller_db::json(&stored)
+}
+
+/// Routes from a JSON column.
+pub fn routes_from_row(row: &AnyRow, column: &str) -> Result<Vec<Route>> {
+    let stored: Vec<StoredRoute> = row.json(column)?;
+    Ok(stored.into_iter().map(|StoredRoute(destination, next_hop)| Route { destination, next_hop }).collect())
+}
+
+fn from_row(row: &AnyRow) -> Result<Subnet> {
+    let pools: Vec<StoredPool> = row.json("allocation_pools")?;
+    Ok(Subnet {
+        id: row.parsed("id")?,
+        standard: Standard::from_row(row)?,
+        network_id: row.parsed("network_id")?,
+        cidr: row.parsed("cidr")?,
+        gateway: row.maybe_parsed("gateway_ip")?,
+        enable_dhcp: row.flag("enable_dhcp")?,
+        dns_nameservers: row.json("dns_nameservers")?,
+        host_routes: routes_from_row(row, "host_routes")?,
+        pools: pools.into_iter().map(|StoredPool(first, last)| Pool { first, last }).collect(),
+        address_mode: row.maybe_text("ipv6_address_mode")?.as_deref().and_then(mode_named),
+        ra_mode: row.maybe_text("ipv6_ra_mode")?.as_deref().and_then(mode_named),
+        service_types: row.json("service_types")?,
+        dns_publish_fixed_ip: row.flag("dns_publish_fixed_ip")?,
+    })
+}
+
+fn columns(subnet: &Subnet) -> Columns {
+    let pools: Vec<_> = subnet.pools.iter().map(|pool| StoredPool(pool.first, pool.last)).collect();
+    let mut columns = subnet.standard.columns();
+    columns.extend([
+        ("network_id", Param::text(subnet.network_id)),
+        ("cidr", Param::text(subnet.cidr)),
+        ("gateway_ip", Param::maybe_text(subnet.gateway)),
+        ("enable_dhcp", subnet.enable_dhcp.into()),
+        ("dns_nameservers", controller_db::json(&subnet.dns_nameservers).into()),
+        ("host_routes", routes_to_column(&subnet.host_routes).into()),
+        ("allocation_pools", controller_db::json(&pools).into()),
+        ("ipv6_address_mode", Param::maybe_text(subnet.address_mode.map(mode_name))),
+        ("ipv6_ra_mode", Param::maybe_text(subnet.ra_mode.map(mode_name))),
+        ("service_types", controller_db::json(&subnet.service_types).into()),
+        ("dns_publish_fixed_ip", subnet.dns_publish_fixed_ip.into()),
+    ]);
+    columns
+}
+
+/// All that the filter lets through.
+pub async fn list(conn: &mut AnyConnection, filter: Filter) -> Result<Vec<Subnet>> {
+    filter.fetch_all(conn).await?.iter().map(from_row).collect()
+}
+
+/// One subnet.
+pub async fn get(conn: &mut AnyConnection, id: SubnetId) -> Result<Option<Subnet>> {
+    Ok(list(conn, Filter::new(SELECT).and_eq("id", Some(id.to_string()))).await?.pop())
+}
+
+/// One that must be there.
+pub async fn require(conn: &mut AnyConnection, id: SubnetId) -> Result<Subnet> {
+    get(conn, id).await?.ok_or_else(|| Error::SubnetNotFound(id.to_string()))
+}
+
+/// A network's subnets, oldest first.
+pub async fn of_network(conn: &mut AnyConnection, network: NetworkId) -> Result<Vec<Subnet>> {
+    let filter = Filter::new(SELECT).and_eq("network_id", Some(network.to_string())).then("ORDER BY created_at, id");
+    list(conn, filter).await
+}
+
+/// A new subnet.
+pub async fn insert(conn: &mut AnyConnection, subnet: &Subnet) -> Result<()> {
+    let mut columns = columns(subnet);
+    columns.push(("id", Param::text(subnet.id)));
+    sql::insert(conn, "network_subnet", columns).await
+}
+
+/// Writes it back; false when another request changed it since generation `seen`.
+pub async fn update(conn: &mut AnyConnection, subnet: &Subnet, seen: i64) -> Result<bool> {
+    sql::update(conn, "network_subnet", Param::text(subnet.id), seen, columns(subnet)).await
+}
+
+/// Removes it.
+pub async fn delete(conn: &mut AnyConnection, id: SubnetId) -> Result<()> {
+    sql::run(conn, "DELETE FROM network_subnet WHERE id = $1", [Param::text(id)]).await.map(drop)
+}
+
+/// Which of these addresses are taken.
+pub async fn taken_among(conn: &mut AnyConnection, subnet: SubnetId, addresses: &[IpAddr]) -> Result<HashSet<IpAddr>> {
+    let filter = Filter::new("SELECT address FROM network_address")
+        .and_eq("subnet_id", Some(subnet.to_string()))
+        .and_in("address", addresses.iter().map(Value::text));
+    filter.fetch_all(conn).await?.iter().map(|row| row.parsed("address")).collect()
+}
+
+/// All taken addresses of a subnet.
+pub async fn taken(conn: &mut AnyConnection, subnet: SubnetId) -> Result<HashSet<IpAddr>> {
+    let filter = Filter::new("SELECT address FROM network_address").and_eq("subnet_id", Some(subnet.to_string()));
+    filter.fetch_all(conn).await?.iter().map(|row| row.parsed("address")).collect()
+}
+
+/// The port that has the address.
+pub async fn holder(conn: &mut AnyConnection, subnet: SubnetId, address: IpAddr) -> Result<Option<PortId>> {
+    let sql = "SELECT port_id FROM network_address WHERE subnet_id = $1 AND address = $2";
+    Ok(sql::ids(conn, sql, [Param::text(subnet), Param::text(address)]).await?.pop())
+}
+
+/// Gives an address to a port. `IpAddressAlreadyAllocated` when another has it.
+pub async fn take(
+    conn: &mut AnyConnection,
+    subnet: SubnetId,
+    address: IpAddr,
+    port: PortId,
+    position: i64,
+) -> Result<()> {
+    let columns = vec![
+        ("subnet_id", Param::text(subnet)),
+        ("address", Param::text(address)),
+        ("port_id", Param::text(port)),
+        ("position", position.into()),
+    ];
+    match sql::insert(conn, "network_address", columns).await {
+        Err(Error::Database(DbError::UniqueViolation { .. })) => {
+            Err(Error::IpAddressAlreadyAllocated(address.to_string(), subnet.to_string()))
+        }
+        other => other,
+    }
+}
+
+/// Takes all addresses from a port.
+pub async fn release_port(conn: &mut AnyConnection, port: PortId) -> Result<()> {
+    sql::run(conn, "DELETE FROM network_address WHERE port_id = $1", [Param::text(port)]).await.map(drop)
+}

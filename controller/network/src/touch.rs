@@ -1,0 +1,123 @@
+//! Which hosts must look at what again.
+//!
+//! A network is on a host that has a port of it, or of another network behind the same router; a router is on the hosts of
+//! its tenant networks; a group is on the hosts of its ports, and on those whose ports' groups name it. A change touches before
+//! and after it alters the rows, so that hosts which lose a thing hear of it too.
+
+use crate::{error::Result, port::model::Port, service::Change, sql, sql::Param};
+use controller_base::id::{HostId, NetworkId, RouterId, SecurityGroupId};
+use controller_ports::fleet::ObjectKey;
+use sqlx::AnyConnection;
+
+/// The hosts that have the network.
+pub async fn hosts_of_network(conn: &mut AnyConnection, id: NetworkId) -> Result<Vec<HostId>> {
+    let sql = "SELECT DISTINCT p.host_id FROM network_port p WHERE p.host_id IS NOT NULL AND (p.network_id = $1 OR p.network_id IN \
+               (SELECT other.network_id FROM network_port leg JOIN network_port other ON other.device_id = leg.device_id \
+               WHERE leg.network_id = $1 AND leg.device_owner IN ('network:router_interface', 'network:router_gateway') \
+               AND other.device_owner = 'network:router_interface'))";
+    sql::ids(conn, sql, [Param::text(id)]).await
+}
+
+/// The hosts that have the router.
+pub async fn hosts_of_router(conn: &mut AnyConnection, id: RouterId) -> Result<Vec<HostId>> {
+    let sql = "SELECT DISTINCT p.host_id FROM network_port p JOIN network_port leg ON leg.network_id = p.network_id \
+               WHERE p.host_id IS NOT NULL AND leg.device_id = $1 AND leg.device_owner = 'network:router_interface' \
+               ORDER BY p.host_id";
+    sql::ids(conn, sql, [Param::text(id)]).await
+}
+
+/// The hosts that have the group.
+pub async fn hosts_of_group(conn: &mut AnyConnection, id: SecurityGroupId) -> Result<Vec<HostId>> {
+    let sql = "SELECT DISTINCT p.host_id FROM network_port p JOIN network_port_group g ON g.port_id = p.id \
+               WHERE p.host_id IS NOT NULL AND (g.group_id = $1 OR g.group_id IN \
+               (SELECT r.group_id FROM network_security_group_rule r WHERE r.remote_group_id = $1))";
+    sql::ids(conn, sql, [Param::text(id)]).await
+}
+
+/// The routers with a leg in the network, and the other networks behind them.
+async fn neighbourhood(conn: &mut AnyConnection, id: NetworkId) -> Result<(Vec<RouterId>, Vec<NetworkId>)> {
+    let routers = "SELECT DISTINCT device_id FROM network_port \
+                   WHERE network_id = $1 AND device_owner = 'network:router_interface'";
+    let networks = "SELECT DISTINCT other.network_id FROM network_port leg JOIN network_port other ON other.device_id = leg.device_id \
+                    WHERE leg.network_id = $1 AND leg.device_owner = 'network:router_interface' \
+                    AND other.device_owner IN ('network:router_interface', 'network:router_gateway')";
+    Ok((sql::ids(conn, routers, [Param::text(id)]).await?, sql::ids(conn, networks, [Param::text(id)]).await?))
+}
+
+/// The legs of a router lie in these networks.
+async fn networks_of_router(conn: &mut AnyConnection, id: RouterId) -> Result<Vec<NetworkId>> {
+    let sql = "SELECT DISTINCT network_id FROM network_port WHERE device_id = $1 \
+               AND device_owner IN ('network:router_interface', 'network:router_gateway')";
+    sql::ids(conn, sql, [Param::text(id)]).await
+}
+
+impl Change {
+    fn touch(&mut self, hosts: Vec<HostId>, key: ObjectKey) {
+        self.touched.extend(hosts.into_iter().map(|host| (host, key)));
+    }
+
+    /// A network's own attributes, its subnets or the places of its ports.
+    pub async fn touch_network(&mut self, id: NetworkId) -> Result<()> {
+        let hosts = hosts_of_network(self.conn(), id).await?;
+        self.touch(hosts, ObjectKey::Network(id));
+        Ok(())
+    }
+
+    /// A group's rules or members.
+    pub async fn touch_group(&mut self, id: SecurityGroupId) -> Result<()> {
+        let hosts = hosts_of_group(self.conn(), id).await?;
+        self.touch(hosts, ObjectKey::SecurityGroup(id));
+        Ok(())
+    }
+
+    /// A router's attributes or its floating addresses.
+    pub async fn touch_router(&mut self, id: RouterId) -> Result<()> {
+        let hosts = hosts_of_router(self.conn(), id).await?;
+        self.touch(hosts, ObjectKey::Router(id));
+        Ok(())
+    }
+
+    /// A router's legs: its networks come to and go from hosts with it.
+    pub async fn touch_router_legs(&mut self, id: RouterId) -> Result<()> {
+        self.touch_router(id).await?;
+        for network in networks_of_router(self.conn(), id).await? {
+            self.touch_neighbourhood(network).await?;
+        }
+        Ok(())
+    }
+
+    async fn touch_neighbourhood(&mut self, network: NetworkId) -> Result<()> {
+        let (routers, networks) = neighbourhood(self.conn(), network).await?;
+        self.touch_network(network).await?;
+        for network in networks {
+            self.touch_network(network).await?;
+        }
+        for router in routers {
+            self.touch_router(router).await?;
+        }
+        Ok(())
+    }
+
+    /// All that a port's coming, going or moving means.
+    pub async fn touch_port(&mut self, port: &Port) -> Result<()> {
+        let key = ObjectKey::Port(port.id);
+        for group in &port.groups {
+            self.touch_group(*group).await?;
+            for remote in remote_groups(self.conn(), *group).await? {
+                self.touch_group(remote).await?;
+            }
+        }
+        if let Some(host) = port.host_id {
+            self.touched.insert((host, key));
+            self.touch_neighbourhood(port.network_id).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The groups that a group's rules name.
+pub async fn remote_groups(conn: &mut AnyConnection, id: SecurityGroupId) -> Result<Vec<SecurityGroupId>> {
+    let sql = "SELECT DISTINCT remote_group_id FROM network_security_group_rule \
+               WHERE group_id = $1 AND remote_group_id IS NOT NULL AND remote_group_id <> $1";
+    sql::ids(conn, sql, [Param::text(id)]).await
+}
