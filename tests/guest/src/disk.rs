@@ -1,6 +1,7 @@
 //! Disks of a story: image files that outlive their guests and go with the story.
 
 use anyhow::{Context, Result, ensure};
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -37,6 +38,17 @@ impl Disk {
         let disk = Self::empty(DiskFormat::Raw)?;
         std::fs::write(disk.path(), content)?;
         Ok(disk)
+    }
+
+    /// A raw disk of zeros on a file system with room for less.
+    ///
+    /// # Errors
+    /// Without the right to mount.
+    pub fn on_small_volume(bytes: u64, room: u64) -> Result<(Self, Volume)> {
+        let disk = Self::empty(DiskFormat::Raw)?;
+        let volume = Volume::mount(disk.folder.path(), room)?;
+        File::create(disk.path())?.set_len(bytes)?;
+        Ok((disk, volume))
     }
 
     /// A qcow2 disk of zeros.
@@ -120,6 +132,32 @@ impl Disk {
         let mut file = OpenOptions::new().write(true).open(self.path())?;
         file.seek(SeekFrom::Start(start))?;
         Ok(file.write_all(bytes)?)
+    }
+}
+
+/// A file system in memory, mounted until it is dropped.
+pub struct Volume(PathBuf);
+
+impl Volume {
+    fn mount(at: &Path, room: u64) -> Result<Self> {
+        mount(Some("story"), at, Some("tmpfs"), MsFlags::empty(), Some(format!("size={room}").as_str()))?;
+        Ok(Self(at.to_path_buf()))
+    }
+
+    /// Gives it other room.
+    ///
+    /// # Errors
+    /// When more is in use.
+    pub fn resize(&self, room: u64) -> Result<()> {
+        let options = format!("size={room}");
+        Ok(mount(None::<&str>, &self.0, None::<&str>, MsFlags::MS_REMOUNT, Some(options.as_str()))?)
+    }
+}
+
+impl Drop for Volume {
+    fn drop(&mut self) {
+        // Detached, it goes when the last file on it is closed.
+        let _ = umount2(&self.0, MntFlags::MNT_DETACH);
     }
 }
 

@@ -1,8 +1,8 @@
 //! Starts.
 
 use anyhow::{Result, ensure};
-use humilis_guest_tests::{Disk, Guest};
-use vmm_control::message::Status;
+use humilis_guest_tests::{Disk, Guest, Lan};
+use vmm_control::message::{Request, Status};
 
 #[test]
 fn a_guest_reads_its_memory_and_command_line() -> Result<()> {
@@ -41,13 +41,42 @@ fn memory_beyond_the_hole_is_usable() -> Result<()> {
 }
 
 #[test]
-fn a_jailed_guest_boots_with_disk() -> Result<()> {
-    let disk = Disk::raw(4 << 20)?;
-    let mut guest = Guest::configure().jailed(60_001).disk(&disk).boot()?;
+fn a_jailed_guest_does_what_others_do() -> Result<()> {
+    does_what_others_do(&Disk::raw(16 << 20)?)
+}
+
+#[test]
+fn a_jailed_guest_with_qcow2_does_what_others_do() -> Result<()> {
+    does_what_others_do(&Disk::qcow2(16 << 20)?)
+}
+
+fn does_what_others_do(disk: &Disk) -> Result<()> {
+    let lan = Lan::new()?;
+    let mut guest = Guest::configure().jailed(60_001).vcpus(2).disk(disk).nic(&lan).boot()?;
     guest.wait_for("disk vda boots 1")?;
     guest.wait_for("ready")?;
+    lan.ping(guest.address()?)?;
+    ensure!(guest.ask("fill vda 1048576 4194304 1")? == "ok");
+    ensure!(guest.ask("discard vda 1048576 4194304")? == "ok");
+    let mut control = guest.control()?;
+    for request in [Request::Pause, Request::Resume, Request::Reset] {
+        control.order(&request)?;
+    }
+    guest.wait_for("disk vda boots 2")?;
+    guest.wait_for("ready")?;
+    ensure!(!control.counters()?.is_empty());
+    control.order(&Request::PowerButton)?;
+    ensure!(guest.exit()? == 0, "{}", guest.log());
+    Ok(())
+}
+
+#[test]
+fn a_jail_takes_the_right_to_everything() -> Result<()> {
+    let mut guest = Guest::configure().jailed(60_002).boot()?;
+    guest.wait_for("ready")?;
     let status = std::fs::read_to_string(format!("/proc/{}/status", guest.pid()))?;
-    ensure!(status.contains("NoNewPrivs:\t1"), "{status}");
-    ensure!(status.lines().any(|line| line.starts_with("Uid:\t60001\t60001\t60001\t60001")), "{status}");
+    for line in ["Uid:\t60002\t60002\t60002\t60002", "NoNewPrivs:\t1", "Seccomp:\t2", "CapEff:\t0000000000000000"] {
+        ensure!(status.lines().any(|found| found == line), "{line:?} is missing in {status}");
+    }
     Ok(())
 }

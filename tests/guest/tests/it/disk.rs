@@ -81,6 +81,20 @@ fn disks_come_in_the_order_of_the_spec() -> Result<()> {
     Ok(())
 }
 
+#[test]
+fn a_full_volume_is_an_error_of_the_request_alone() -> Result<()> {
+    let (disk, volume) = Disk::on_small_volume(16 * MIB, 2 * MIB)?;
+    let lan = Lan::new()?;
+    let mut guest = Guest::configure().disk(&disk).nic(&lan).boot()?;
+    guest.wait_for("ready")?;
+    ensure!(guest.ask("fill vda 0 8388608 3")? == "error Io");
+    ensure!(guest.ask("size vda")? == (16 * MIB).to_string(), "the guest lives on");
+    volume.resize(32 * MIB)?;
+    ensure!(guest.ask("fill vda 0 8388608 3")? == "ok");
+    ensure!(guest.ask("flush vda")? == "ok");
+    Ok(())
+}
+
 fn keeps_what_was_written(disk: &Disk) -> Result<()> {
     let lan = Lan::new()?;
     let configuration = Guest::configure().disk(disk).nic(&lan);

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 use humilis_guest_tests::lan::{HOSTNAME, INSTANCE};
-use humilis_guest_tests::{Guest, Lan};
+use humilis_guest_tests::{Disk, Guest, Lan};
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 
@@ -40,6 +40,35 @@ fn a_mebibyte_comes_back_as_it_went() -> Result<()> {
     let counters = guest.control()?.counters()?;
     let nic = counters.iter().find(|device| device.id == "nic0").expect("the interface counts");
     ensure!(nic.read_bytes > 1 << 20 && nic.write_bytes > 1 << 20, "{nic:?}");
+    Ok(())
+}
+
+#[test]
+fn connections_and_disk_share_a_guest() -> Result<()> {
+    let (disk, lan) = (Disk::raw(64 << 20)?, Lan::new()?);
+    let mut guest = Guest::configure().disk(&disk).nic(&lan).boot()?;
+    guest.wait_for("ready")?;
+    let streams: Vec<TcpStream> = (0..3).map(|_| lan.connect(guest.address()?, ECHO)).collect::<Result<_>>()?;
+    let echoes: Vec<_> = streams.into_iter().map(|stream| std::thread::spawn(move || echo(stream, 1 << 20))).collect();
+    for _ in 0..4 {
+        ensure!(guest.ask("fill vda 0 16777216 5")? == "ok");
+    }
+    for echoed in echoes {
+        echoed.join().expect("an echo does not panic")?;
+    }
+    Ok(())
+}
+
+#[test]
+fn guests_reach_each_other() -> Result<()> {
+    let lan = Lan::new()?;
+    let mut first = Guest::configure().nic(&lan).boot()?;
+    let mut second = Guest::configure().nic(&lan).boot()?;
+    let address = second.address()?;
+    let answer = first.ask(&format!("ping {address}"))?;
+    ensure!(answer.starts_with("ok"), "{answer}");
+    ensure!(first.ask(&format!("connect {address} {ECHO}"))?.starts_with("ok"));
+    ensure!(first.ask(&format!("connect {address} 81"))? == "error refused");
     Ok(())
 }
 
