@@ -17,10 +17,8 @@ pub enum NetError {
     #[error("physical network {0:?} is not configured on this host")]
     UnknownPhysicalNetwork(String),
     /// The bridge of a flat network is not there.
-    #[error("physical network {name:?}: there is no bridge {interface:?}")]
+    #[error("there is no bridge {interface:?}")]
     NoBridge {
-        /// The physical network.
-        name: String,
         /// The interface that the configuration names.
         interface: String,
     },
@@ -60,18 +58,12 @@ impl NetError {
     /// For `map_err`: an [`NetError::Io`] with what was tried.
     pub(crate) fn io<E: Into<io::Error>>(action: impl Into<String>) -> impl FnOnce(E) -> Self {
         let action = action.into();
-        move |source| Self::Io {
-            action,
-            source: source.into(),
-        }
+        move |source| Self::Io { action, source: source.into() }
     }
 
     /// For `map_err`: an [`NetError::Netlink`] with what was tried.
     pub(crate) fn netlink(action: impl Into<String>) -> impl FnOnce(rtnetlink::Error) -> Self {
         let action = action.into();
-        move |source| Self::Netlink {
-            action,
-            source: Box::new(source),
-        }
+        move |source| Self::Netlink { action, source: Box::new(source) }
     }
 }

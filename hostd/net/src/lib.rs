@@ -13,14 +13,23 @@
 //! - What no desired object explains is removed, but only after a complete desired state was received.
 
 mod actor;
+mod advertise;
 mod config;
 mod error;
+mod frames;
 mod handle;
 mod ids;
 mod inventory;
+mod kernel;
 mod mac;
 pub mod metadata;
 pub mod model;
+mod netlink;
+mod netns;
+mod nft;
+mod plan;
+mod service;
+mod sys;
 
 pub use config::{NetConfig, PhysicalNetwork};
 pub use error::NetError;

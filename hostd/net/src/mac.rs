@@ -54,23 +54,15 @@ mod tests {
     fn text_goes_both_ways() {
         let mac: MacAddr = "FA:16:3e:00:01:ff".parse().unwrap();
         assert_eq!(mac.to_string(), "fa:16:3e:00:01:ff");
-        for bad in [
-            "",
-            "fa:16:3e:00:01",
-            "fa:16:3e:00:01:ff:00",
-            "fa:16:3e:00:1:ff",
-            "fa-16-3e-00-01-ff",
-            "+a:16:3e:00:01:ff",
-        ] {
+        for bad in
+            ["", "fa:16:3e:00:01", "fa:16:3e:00:01:ff:00", "fa:16:3e:00:1:ff", "fa-16-3e-00-01-ff", "+a:16:3e:00:01:ff"]
+        {
             assert!(bad.parse::<MacAddr>().is_err(), "{bad}");
         }
     }
 
     #[test]
     fn link_local_flips_the_universal_bit() {
-        assert_eq!(
-            MacAddr([0xfa, 0x16, 0x3e, 1, 2, 3]).link_local().to_string(),
-            "fe80::f816:3eff:fe01:203"
-        );
+        assert_eq!(MacAddr([0xfa, 0x16, 0x3e, 1, 2, 3]).link_local().to_string(), "fe80::f816:3eff:fe01:203");
     }
 }

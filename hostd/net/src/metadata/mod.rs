@@ -1,10 +1,17 @@
 //! What a guest is told about itself.
 //!
-//! Owns the documents' contents ([`GuestMetadata`]), their rendering and the HTTP server that hands them out at
-//! 169.254.169.254. Which guest a port belongs to is asked through [`MetadataSource`].
+//! Owns the documents' contents ([`GuestMetadata`]), their rendering ([`documents`], [`config_drive`]; pure) and the HTTP
+//! server that hands them out at 169.254.169.254. Which guest a port belongs to is asked through [`MetadataSource`]; who asks
+//! is known by the source address, which anti-spoofing makes sound.
 
+mod ec2;
+mod http;
 mod interface;
 mod model;
+mod network_data;
+mod render;
+pub(crate) mod server;
 
 pub use interface::{GuestAddress, GuestInterface};
 pub use model::{GuestMetadata, KeyPair, MetadataSource, MetadataTable};
+pub use render::{Answer, MediaType, config_drive, documents};

@@ -95,10 +95,6 @@ impl MetadataTable {
 
 impl MetadataSource for MetadataTable {
     fn guest(&self, port: &PortId) -> Option<Arc<GuestMetadata>> {
-        self.guests
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(port)
-            .cloned()
+        self.guests.read().unwrap_or_else(PoisonError::into_inner).get(port).cloned()
     }
 }

@@ -1,0 +1,202 @@
+//! The filter as nft transactions.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use super::{AddressSet, FilterPlan, MAPS};
+use crate::plan::names;
+
+/// The packet belongs to a connection that was let through.
+pub(super) const MARK_ESTABLISHED: u32 = 0x4000_0000;
+/// The packet belongs to no connection and cannot begin one.
+pub(super) const MARK_INVALID: u32 = 0x2000_0000;
+
+/// Where bridged packets are tracked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tracking {
+    /// In the bridge family itself (nf_conntrack_bridge).
+    Bridge,
+    /// In the inet family, where br_netfilter shows bridged packets.
+    BrNetfilter,
+}
+
+/// A transaction that only kernels with nf_conntrack_bridge take.
+pub(crate) fn tracking_probe() -> String {
+    "table bridge humilis-probe {\nchain probe {\ntype filter hook prerouting priority 10;\nct state established accept\n}\n}\n"
+        .to_owned()
+}
+
+/// The whole filter in place of whatever is there.
+pub(crate) fn full(plan: &FilterPlan, tracking: Tracking) -> String {
+    let mut script = removal();
+    script.push_str("table bridge humilis {\n");
+    for map in MAPS {
+        let _infallible = writeln!(script, "map {map} {{\ntype ifname : verdict;\n}}");
+    }
+    script.push_str("}\n");
+    declare(&mut script, plan.sets.iter(), plan.chains.keys());
+    fill(&mut script, plan.sets.iter(), plan.chains.iter());
+    for (map, entries) in &plan.maps {
+        add_entries(&mut script, map, entries.iter());
+    }
+    script.push_str(&hooks());
+    script.push_str(&tracked(tracking));
+    script.push_str(&zones(plan, tracking));
+    script.push_str(&masquerade(plan));
+    script
+}
+
+/// Removes all of ours; succeeds when there is nothing.
+pub(crate) fn removal() -> String {
+    ["bridge", "inet"].map(|family| format!("table {family} humilis\ndelete table {family} humilis\n")).concat()
+}
+
+/// What leads from one filter to the other; `None` if they are the same.
+pub(crate) fn delta(old: &FilterPlan, new: &FilterPlan, tracking: Tracking) -> Option<String> {
+    if old == new {
+        return None;
+    }
+    let mut script = String::new();
+    let sets = new.sets.iter().filter(|(name, set)| old.sets.get(*name) != Some(set));
+    let chains = new.chains.iter().filter(|(name, rules)| old.chains.get(*name) != Some(rules));
+    declare(&mut script, sets.clone(), chains.clone().map(|(name, _)| name));
+    for (name, _) in sets.clone() {
+        let _infallible = writeln!(script, "flush set bridge humilis {name}");
+    }
+    for (name, _) in chains.clone() {
+        let _infallible = writeln!(script, "flush chain bridge humilis {name}");
+    }
+    fill(&mut script, sets, chains);
+    let none = BTreeMap::new();
+    for map in MAPS {
+        let (before, after) = (old.maps.get(map).unwrap_or(&none), new.maps.get(map).unwrap_or(&none));
+        for (tap, verdict) in before.iter().filter(|(tap, verdict)| after.get(*tap) != Some(verdict)) {
+            let _infallible = writeln!(script, "delete element bridge humilis {map} {{ \"{tap}\" : {verdict} }}");
+        }
+        add_entries(&mut script, map, after.iter().filter(|(tap, verdict)| before.get(*tap) != Some(verdict)));
+    }
+    let gone: Vec<&String> = old.chains.keys().filter(|name| !new.chains.contains_key(*name)).collect();
+    // All are emptied before the first is removed: they jump to each other.
+    for name in &gone {
+        let _infallible = writeln!(script, "flush chain bridge humilis {name}");
+    }
+    for name in gone {
+        let _infallible = writeln!(script, "delete chain bridge humilis {name}");
+    }
+    for name in old.sets.keys().filter(|name| !new.sets.contains_key(*name)) {
+        let _infallible = writeln!(script, "delete set bridge humilis {name}");
+    }
+    if old.zones != new.zones {
+        script.push_str(&zones(new, tracking));
+    }
+    if old.masquerade != new.masquerade {
+        script.push_str(&masquerade(new));
+    }
+    Some(script)
+}
+
+fn declare<'a>(
+    script: &mut String,
+    sets: impl Iterator<Item = (&'a String, &'a AddressSet)>,
+    chains: impl Iterator<Item = &'a String>,
+) {
+    for (name, set) in sets {
+        let kind = if set.ipv6 { "ipv6_addr" } else { "ipv4_addr" };
+        let _infallible = writeln!(script, "add set bridge humilis {name} {{ type {kind}; }}");
+    }
+    for name in chains {
+        let _infallible = writeln!(script, "add chain bridge humilis {name}");
+    }
+}
+
+fn fill<'a>(
+    script: &mut String,
+    sets: impl Iterator<Item = (&'a String, &'a AddressSet)>,
+    chains: impl Iterator<Item = (&'a String, &'a Vec<String>)>,
+) {
+    for (name, set) in sets.filter(|(_, set)| !set.addresses.is_empty()) {
+        let addresses: Vec<String> = set.addresses.iter().map(ToString::to_string).collect();
+        let _infallible = writeln!(script, "add element bridge humilis {name} {{ {} }}", addresses.join(", "));
+    }
+    for (name, rules) in chains {
+        for rule in rules {
+            let _infallible = writeln!(script, "add rule bridge humilis {name} {rule}");
+        }
+    }
+}
+
+fn add_entries<'a>(script: &mut String, map: &str, entries: impl Iterator<Item = (&'a String, &'a String)>) {
+    let entries: Vec<String> = entries.map(|(tap, verdict)| format!("\"{tap}\" : {verdict}")).collect();
+    if !entries.is_empty() {
+        let _infallible = writeln!(script, "add element bridge humilis {map} {{ {} }}", entries.join(", "));
+    }
+}
+
+/// The hooked chains. A tap that is in no map passes nothing.
+fn hooks() -> String {
+    let mut script = String::from("table bridge humilis {\n");
+    for (chain, hook, priority, side, map) in [
+        ("from-spoof", "prerouting", -300, "iifname", "spoof"),
+        ("from-port", "prerouting", 10, "iifname", "egress"),
+        ("to-port", "forward", -200, "oifname", "ingress"),
+        ("to-port-local", "output", 10, "oifname", "ingress"),
+    ] {
+        let _infallible = writeln!(
+            script,
+            "chain {chain} {{\ntype filter hook {hook} priority {priority};\n{side} vmap @{map}\n\
+             {side} \"{}*\" drop\n}}",
+            names::TAP_PREFIX
+        );
+    }
+    script.push_str("}\n");
+    script
+}
+
+/// Notes a packet's state in its mark right after tracking. What the host itself sends is tracked in the inet family.
+fn tracked(tracking: Tracking) -> String {
+    let note = format!(
+        "meta mark set meta mark & {:#x}\nct state established,related meta mark set meta mark | {MARK_ESTABLISHED:#x}\n\
+         ct state invalid meta mark set meta mark | {MARK_INVALID:#x}\n",
+        !(MARK_ESTABLISHED | MARK_INVALID)
+    );
+    let mut script =
+        format!("table inet humilis {{\nchain output {{\ntype filter hook output priority -150;\n{note}}}\n");
+    if tracking == Tracking::BrNetfilter {
+        let _infallible = write!(script, "chain state {{\ntype filter hook prerouting priority -150;\n{note}}}\n");
+    }
+    script.push_str("}\n");
+    if tracking == Tracking::Bridge {
+        let _infallible = write!(
+            script,
+            "table bridge humilis {{\nchain state {{\ntype filter hook prerouting priority -150;\n{note}}}\n}}\n"
+        );
+    }
+    script
+}
+
+fn zones(plan: &FilterPlan, tracking: Tracking) -> String {
+    let (family, key) = match tracking {
+        Tracking::Bridge => ("bridge", "meta ibrname"),
+        Tracking::BrNetfilter => ("inet", "iifname"),
+    };
+    let mut script = format!(
+        "add chain {family} humilis zones {{ type filter hook prerouting priority -250; }}\n\
+         flush chain {family} humilis zones\n"
+    );
+    if !plan.zones.is_empty() {
+        let entries: Vec<String> = plan.zones.iter().map(|(bridge, zone)| format!("\"{bridge}\" : {zone}")).collect();
+        let _infallible =
+            writeln!(script, "add rule {family} humilis zones ct zone set {key} map {{ {} }}", entries.join(", "));
+    }
+    script
+}
+
+fn masquerade(plan: &FilterPlan) -> String {
+    let mut script = String::from(
+        "add chain inet humilis masquerade { type nat hook postrouting priority srcnat; }\nflush chain inet humilis masquerade\n",
+    );
+    for rule in &plan.masquerade {
+        let _infallible = writeln!(script, "add rule inet humilis masquerade {rule}");
+    }
+    script
+}

@@ -1,0 +1,187 @@
+//! A router's namespace: interfaces, addresses, routes, translation, advertisements.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use ipnet::IpNet;
+
+use super::{
+    Advertisement, Desired, InnerLink, LinkKind, LinkPlan, NamespacePlan, Plan, PlanFailure, Prefix, RoutePlan,
+    VethPeer, names, network,
+};
+use crate::config::NetConfig;
+use crate::mac::MacAddr;
+use crate::model::{ExternalGateway, InterfaceAddress, Ipv6Mode, Network, ObjectKey, Router, RouterInterface, Segment};
+
+/// Plans a router. Interfaces whose network is not known yet are left out until it is.
+pub(super) fn plan(desired: &Desired, router: &Router, config: &NetConfig, plan: &mut Plan) {
+    let key = ObjectKey::Router(router.id.clone());
+    let namespace = names::router_namespace(&router.id);
+    let mut links = BTreeMap::new();
+    for interface in &router.interfaces {
+        let Some(network) = desired.networks.get(&interface.network) else { continue };
+        let peer =
+            VethPeer { namespace: namespace.clone(), link: names::interface_link(&interface.port), mac: interface.mac };
+        let addresses: Vec<IpNet> = interface.addresses.iter().map(|a| a.address).collect();
+        links.insert(peer.link.clone(), inner(network, interface.mac, addresses, true));
+        attach(config, network, &key, names::interface_veth(&interface.port), peer, plan);
+    }
+    let gateway = router.gateway.as_ref().filter(|gateway| gateway.snat_here || !router.floating_ips.is_empty());
+    if let Some((gateway, network)) = gateway.and_then(|g| Some((g, desired.networks.get(&g.network)?))) {
+        let mac = gateway_mac(gateway, config);
+        let peer = VethPeer { namespace: namespace.clone(), link: names::GATEWAY_LINK.to_owned(), mac };
+        links.insert(peer.link.clone(), inner(network, mac, gateway_addresses(router, gateway), true));
+        attach(config, network, &key, names::gateway_veth(&gateway.port), peer, plan);
+    }
+    let advertisements = advertisements(desired, router);
+    if !advertisements.is_empty() && router.admin_up {
+        plan.advertisements.insert(router.id.clone(), Arc::new(advertisements));
+    }
+    let inner = NamespacePlan {
+        owner: key,
+        sysctls: sysctls(router.admin_up),
+        routes: routes(router, links.contains_key(names::GATEWAY_LINK)),
+        nft: Some(translation(router)),
+        links,
+    };
+    plan.namespaces.insert(namespace, inner);
+}
+
+fn inner(network: &Network, mac: MacAddr, addresses: Vec<IpNet>, announce: bool) -> InnerLink {
+    InnerLink { mac, mtu: network.mtu.into(), addresses, neighbours: BTreeSet::new(), announce }
+}
+
+fn attach(config: &NetConfig, network: &Network, key: &ObjectKey, veth: String, peer: VethPeer, plan: &mut Plan) {
+    let Some(bridge) = network::bridge_of(network, config) else {
+        if let Segment::Flat { physical_network } = &network.segment {
+            plan.failures.push(PlanFailure::PhysicalNetwork(key.clone(), physical_network.clone()));
+        }
+        return;
+    };
+    let link = LinkPlan {
+        owner: Some(key.clone()),
+        kind: LinkKind::Veth(peer),
+        mac: None,
+        mtu: network.mtu.into(),
+        master: Some(bridge),
+        addresses: None,
+    };
+    plan.links.push((veth, link));
+}
+
+/// The shared address answers with the port's own hardware address; a host that has floating addresses only needs another.
+fn gateway_mac(gateway: &ExternalGateway, config: &NetConfig) -> MacAddr {
+    if gateway.snat_here {
+        return gateway.mac;
+    }
+    names::derived_mac(&format!("gateway {} {:?}", gateway.port, config.underlay_address))
+}
+
+fn gateway_addresses(router: &Router, gateway: &ExternalGateway) -> Vec<IpNet> {
+    let own = gateway.addresses.iter().map(|a| a.address).filter(|_| gateway.snat_here);
+    let floating = router.floating_ips.iter().map(|f| IpNet::from(f.floating_address));
+    own.chain(floating).collect()
+}
+
+fn sysctls(forward: bool) -> Vec<(String, String)> {
+    let on = if forward { "1" } else { "0" };
+    [
+        ("ipv4/ip_forward", on),
+        ("ipv6/conf/all/forwarding", on),
+        ("ipv4/conf/all/rp_filter", "0"),
+        ("ipv4/conf/default/rp_filter", "0"),
+        ("ipv4/conf/all/send_redirects", "0"),
+        ("ipv4/conf/default/send_redirects", "0"),
+        ("ipv4/conf/all/arp_ignore", "1"),
+        ("ipv4/conf/all/arp_announce", "2"),
+        ("ipv6/conf/all/accept_ra", "0"),
+        ("ipv6/conf/default/accept_ra", "0"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .to_vec()
+}
+
+fn default_route(next_hop: IpAddr) -> IpNet {
+    match next_hop {
+        IpAddr::V4(_) => IpNet::V4(ipnet::Ipv4Net::default()),
+        IpAddr::V6(_) => IpNet::V6(ipnet::Ipv6Net::default()),
+    }
+}
+
+fn routes(router: &Router, outside: bool) -> Vec<RoutePlan> {
+    let mut routes = Vec::new();
+    if let Some(gateway) = router.gateway.as_ref().filter(|_| outside) {
+        let link = || Some(names::GATEWAY_LINK.to_owned());
+        // Without the gateway's own address its prefix is not on the link by itself.
+        let prefixes = gateway.addresses.iter().filter(|_| !gateway.snat_here);
+        routes.extend(prefixes.map(|a| RoutePlan { destination: a.address.trunc(), via: None, link: link() }));
+        for next_hop in &gateway.next_hops {
+            routes.push(RoutePlan { destination: default_route(*next_hop), via: Some(*next_hop), link: link() });
+        }
+    }
+    for route in &router.routes {
+        routes.push(RoutePlan { destination: route.destination.trunc(), via: Some(route.next_hop), link: None });
+    }
+    routes
+}
+
+/// The router's packet filter. Floating addresses take precedence over the shared one. A packet that comes from inside to a
+/// floating address leaves with its sender's floating address, or else the outgoing interface's, so that the answer comes back.
+fn translation(router: &Router) -> String {
+    let mut inward = String::new();
+    let mut outward = String::new();
+    for floating in &router.floating_ips {
+        let (IpAddr::V4(outside), IpAddr::V4(inside)) = (floating.floating_address, floating.fixed_address) else {
+            continue;
+        };
+        let _infallible = writeln!(inward, "ip daddr {outside} dnat to {inside}");
+        let _infallible = writeln!(outward, "ip saddr {inside} oifname \"gw\" snat to {outside}");
+        let _infallible = writeln!(outward, "ip saddr {inside} iifname != \"gw\" ct status dnat snat to {outside}");
+    }
+    let mut shared = String::new();
+    if let Some(gateway) = router.gateway.as_ref().filter(|g| g.snat && g.snat_here) {
+        let own = gateway.addresses.iter().map(|a| a.address.addr()).find(IpAddr::is_ipv4);
+        if let Some(own) = own {
+            let _infallible = writeln!(shared, "oifname \"gw\" iifname != \"gw\" snat to {own}");
+        }
+    }
+    format!(
+        "table ip humilis\ndelete table ip humilis\ntable ip humilis {{\n\
+         chain prerouting {{\ntype nat hook prerouting priority dstnat;\n{inward}}}\n\
+         chain postrouting {{\ntype nat hook postrouting priority srcnat;\n{outward}{shared}\
+         iifname != \"gw\" oifname != \"gw\" ct status dnat masquerade\n}}\n}}\n"
+    )
+}
+
+fn advertisements(desired: &Desired, router: &Router) -> Vec<Advertisement> {
+    router.interfaces.iter().filter_map(|interface| advertisement(desired, interface)).collect()
+}
+
+fn advertisement(desired: &Desired, interface: &RouterInterface) -> Option<Advertisement> {
+    let network = desired.networks.get(&interface.network)?;
+    let mut all = Advertisement {
+        link: names::interface_link(&interface.port),
+        mac: interface.mac,
+        mtu: network.mtu.into(),
+        managed: false,
+        other: false,
+        prefixes: Vec::new(),
+        dns_servers: Vec::new(),
+    };
+    for InterfaceAddress { subnet, .. } in &interface.addresses {
+        let Some(subnet) = desired.subnet(&network.id, subnet) else { continue };
+        let (Some(mode), IpNet::V6(prefix)) = (subnet.ipv6_ra_mode, subnet.cidr) else { continue };
+        all.managed |= mode == Ipv6Mode::Dhcpv6Stateful;
+        all.other |= mode != Ipv6Mode::Slaac;
+        all.prefixes.push(Prefix { prefix: prefix.trunc(), autonomous: mode != Ipv6Mode::Dhcpv6Stateful });
+        let servers =
+            if subnet.dns_servers.is_empty() { subnet.service_address.as_slice() } else { &subnet.dns_servers };
+        all.dns_servers.extend(servers.iter().filter_map(|ip| match ip {
+            IpAddr::V6(ip) => Some(*ip),
+            IpAddr::V4(_) => None,
+        }));
+    }
+    (!all.prefixes.is_empty()).then_some(all)
+}

@@ -1,0 +1,63 @@
+//! Sockets of a service namespace. Opened on a thread that is inside it.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::net::{IpAddr, SocketAddr, SocketAddrV6};
+use std::os::fd::AsRawFd;
+
+use nix::net::if_::if_nametoindex;
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrIn, bind, setsockopt, socket, sockopt};
+use tokio::net::{TcpListener, UdpSocket};
+
+use crate::plan::METADATA_V4;
+use crate::plan::METADATA_V6;
+use crate::plan::names::SERVICE_LINK;
+
+/// All sockets of a network's services.
+pub(super) struct Sockets {
+    pub(super) dhcp4: UdpSocket,
+    pub(super) dns: Vec<(UdpSocket, TcpListener)>,
+    pub(super) metadata: Vec<TcpListener>,
+}
+
+impl Sockets {
+    /// Opens them in the calling thread's namespace; needs the runtime's context.
+    pub(super) fn open(servers: &BTreeSet<IpAddr>) -> io::Result<Self> {
+        let index = if_nametoindex(SERVICE_LINK)?;
+        let dns = servers.iter().map(|server| {
+            let address = SocketAddr::new(*server, 53);
+            Ok((udp(address)?, tcp(address)?))
+        });
+        let mut metadata = vec![tcp((METADATA_V4, 80).into())?];
+        match tcp(SocketAddrV6::new(METADATA_V6, 80, 0, index).into()) {
+            Ok(listener) => metadata.push(listener),
+            // A kernel without IPv6.
+            Err(e) if e.raw_os_error() == Some(libc::EAFNOSUPPORT) => {}
+            Err(e) => return Err(e),
+        }
+        Ok(Self { dhcp4: dhcp4()?, dns: dns.collect::<io::Result<_>>()?, metadata })
+    }
+}
+
+fn udp(address: SocketAddr) -> io::Result<UdpSocket> {
+    let socket = std::net::UdpSocket::bind(address)?;
+    socket.set_nonblocking(true)?;
+    UdpSocket::from_std(socket)
+}
+
+fn tcp(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = std::net::TcpListener::bind(address)?;
+    socket.set_nonblocking(true)?;
+    TcpListener::from_std(socket)
+}
+
+/// Hears broadcasts on the service link, whatever addresses are on it.
+fn dhcp4() -> io::Result<UdpSocket> {
+    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+    let fd = socket(AddressFamily::Inet, SockType::Datagram, flags, None)?;
+    setsockopt(&fd, sockopt::ReuseAddr, &true)?;
+    setsockopt(&fd, sockopt::Broadcast, &true)?;
+    setsockopt(&fd, sockopt::BindToDevice, &SERVICE_LINK.into())?;
+    bind(fd.as_raw_fd(), &SockaddrIn::new(0, 0, 0, 0, 67))?;
+    UdpSocket::from_std(fd.into())
+}
