@@ -26,6 +26,9 @@ pub enum DiskError {
         /// What is wrong.
         what: &'static str,
     },
+    /// The image's file ends before what its tables refer to.
+    #[error("disk image is truncated")]
+    Truncated,
     /// The file system failed.
     #[error("disk image cannot be accessed")]
     Io(#[source] io::Error),
@@ -35,9 +38,7 @@ impl From<io::Error> for DiskError {
     fn from(error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => Self::NoSpace,
-            io::ErrorKind::UnexpectedEof => Self::Corrupt {
-                what: "file ends too early",
-            },
+            io::ErrorKind::UnexpectedEof => Self::Truncated,
             _ => Self::Io(error),
         }
     }

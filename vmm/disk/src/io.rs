@@ -6,10 +6,7 @@ use std::os::fd::BorrowedFd;
 /// A disk's bytes. One thread uses it at a time; calls wait for the file system.
 ///
 /// Ranges that do not lie within [`DiskIo::len`] are refused before anything is changed.
-#[expect(
-    clippy::len_without_is_empty,
-    reason = "a disk's length is a size, not a count of items"
-)]
+#[expect(clippy::len_without_is_empty, reason = "a disk's length is a size, not a count of items")]
 pub trait DiskIo: Send {
     /// The disk's size in bytes.
     fn len(&self) -> u64;
@@ -62,11 +59,7 @@ pub trait DiskIo: Send {
     /// [`DiskError::OutOfRange`].
     fn check_range(&self, offset: u64, length: u64) -> Result<(), DiskError> {
         let inside = offset.checked_add(length).is_some_and(|end| end <= self.len());
-        if inside {
-            Ok(())
-        } else {
-            Err(DiskError::OutOfRange { offset, length })
-        }
+        if inside { Ok(()) } else { Err(DiskError::OutOfRange { offset, length }) }
     }
 
     /// Refuses changes of read-only disks and outside the disk.
@@ -74,10 +67,6 @@ pub trait DiskIo: Send {
     /// # Errors
     /// [`DiskError::ReadOnly`] and [`DiskError::OutOfRange`].
     fn check_change(&self, offset: u64, length: u64) -> Result<(), DiskError> {
-        if self.read_only() {
-            Err(DiskError::ReadOnly)
-        } else {
-            self.check_range(offset, length)
-        }
+        if self.read_only() { Err(DiskError::ReadOnly) } else { self.check_range(offset, length) }
     }
 }

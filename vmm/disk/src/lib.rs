@@ -7,9 +7,15 @@
 //! - A write that was not followed by a successful flush may be lost when the host dies, never when the process dies.
 //! - Whatever instant the process is killed at, the image opens again, and all that was written before is there.
 
+pub mod chain;
+pub mod convert;
 pub mod error;
+pub mod image;
 pub mod io;
+pub mod qcow2;
 pub mod raw;
 
+pub use chain::{Layer, open_chain};
 pub use error::DiskError;
+pub use image::{Format, ImageError, ImageInfo, Probe, inspect, probe};
 pub use io::DiskIo;

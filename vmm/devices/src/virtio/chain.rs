@@ -138,7 +138,7 @@ fn parts(
         start = last;
         let (from, to) = (first.max(offset), last.min(end));
         let part =
-            || Segment { address: segment.address.wrapping_add((from - first) as u64), length: (to - from) as u32 };
+            || Segment { address: segment.address.saturating_add((from - first) as u64), length: (to - from) as u32 };
         (from < to).then(part)
     }))
 }

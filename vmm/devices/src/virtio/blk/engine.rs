@@ -113,10 +113,13 @@ impl BlkEngine {
             transfer(slices, request.offset, |part, offset| self.slices.read_at(file, part, offset))?;
         } else {
             self.bounce.resize(BOUNCE, 0);
-            for start in (0..length).step_by(BOUNCE) {
-                let part = &mut self.bounce[..(length - start).min(BOUNCE)];
-                self.disk.read_at(request.offset + start as u64, part)?;
+            let mut start = 0;
+            while start < length {
+                let offset = request.offset + start as u64;
+                let part = &mut self.bounce[..part_length(offset, length - start)];
+                self.disk.read_at(offset, part)?;
                 chain.write(memory, start, part)?;
+                start += part.len();
             }
         }
         self.counters.read(length as u64);
@@ -132,10 +135,13 @@ impl BlkEngine {
             transfer(slices, request.offset, |part, offset| self.slices.write_at(file, part, offset))?;
         } else {
             self.bounce.resize(BOUNCE, 0);
-            for start in (0..length).step_by(BOUNCE) {
-                let part = &mut self.bounce[..(length - start).min(BOUNCE)];
+            let mut start = 0;
+            while start < length {
+                let offset = request.offset + start as u64;
+                let part = &mut self.bounce[..part_length(offset, length - start)];
                 chain.read(memory, HEADER + start, part)?;
-                self.disk.write_at(request.offset + start as u64, part)?;
+                self.disk.write_at(offset, part)?;
+                start += part.len();
             }
         }
         self.counters.write(length as u64);
@@ -165,6 +171,11 @@ impl BlkEngine {
         }
         Ok(())
     }
+}
+
+/// How much of `left` bytes at `offset` to move at once: up to a multiple of [`BOUNCE`], so that whole clusters stay whole.
+fn part_length(offset: u64, left: usize) -> usize {
+    left.min(BOUNCE - (offset % BOUNCE as u64) as usize)
 }
 
 fn checked_ranges(memory: &GuestMemory, chain: &Chain, request: Request) -> Result<Vec<Range>, Failure> {

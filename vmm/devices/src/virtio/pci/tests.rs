@@ -213,7 +213,7 @@ fn doorbells_follow_the_bar() {
 #[test]
 fn firmware_reaches_registers_through_configuration_space() {
     let mut rig = rig();
-    let window = 0x94;
+    let window = 0x90;
     let mut head = [0; 4];
     rig.pci.read_config(window, &mut head);
     assert_eq!((head[0], head[3]), (9, 5));
