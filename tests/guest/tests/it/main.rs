@@ -1,6 +1,7 @@
 //! Stories of real KVM guests.
 
 mod boot;
+mod config_drive;
 mod disk;
 mod life;
 mod network;
