@@ -29,7 +29,7 @@ use vmm_devices::virtio::blk::Blk;
 use vmm_devices::virtio::net::{self, Net, Offload};
 use vmm_devices::virtio::pci::VirtioPci;
 use vmm_devices::virtio::rng::Rng;
-use vmm_disk::DiskIo;
+use vmm_disk::{DiskIo, Format, ImageError, Layer, open_chain};
 use vmm_sys::chips::Chips;
 use vmm_sys::doorbell::Doorbells;
 use vmm_sys::interrupt::Interrupt;
@@ -74,7 +74,7 @@ pub enum BuildError {
         /// Its name.
         id: String,
         /// Why.
-        source: vmm_disk::DiskError,
+        source: ImageError,
     },
     /// A descriptor, event or tap does not work.
     #[error("cannot build {what}")]
@@ -200,7 +200,8 @@ impl Board {
 
     fn add_disk(&mut self, slots: &Slots<'_>, plan: DiskPlan) -> Result<(), BuildError> {
         let DiskPlan { id, layers, readonly, serial } = plan;
-        let disk = open_disk(layers, readonly).map_err(|source| BuildError::Disk { id: id.clone(), source })?;
+        let disk = vmm_disk::open_chain(layers.into_iter().map(layer).collect(), readonly);
+        let disk = disk.map_err(|source| BuildError::Disk { id: id.clone(), source })?;
         let device = Blk::new(&id, &serial, disk).map_err(io_error(&id))?;
         self.registry.add_counters(&id, device.counters());
         self.registry.add_flush(&id, Box::new(device.flusher()));
@@ -234,12 +235,13 @@ struct Slots<'a> {
     doorbells: Arc<dyn Doorbells>,
 }
 
-/// The image chain behind a disk.
-fn open_disk(layers: Vec<(std::fs::File, DiskFormat)>, readonly: bool) -> Result<Box<dyn DiskIo>, vmm_disk::DiskError> {
-    match <[_; 1]>::try_from(layers) {
-        Ok([(file, DiskFormat::Raw)]) => Ok(Box::new(vmm_disk::raw::Raw::open(file, readonly)?)),
-        _ => Err(io::Error::from(io::ErrorKind::Unsupported).into()),
-    }
+/// A layer as the disk's crate wants it.
+fn layer((file, format): (std::fs::File, DiskFormat)) -> Layer {
+    let format = match format {
+        DiskFormat::Raw => Format::Raw,
+        DiskFormat::Qcow2 => Format::Qcow2,
+    };
+    Layer { file, format }
 }
 
 /// A tap as the network card sees it.
