@@ -40,7 +40,7 @@ impl Rtc {
 
     fn register(&self) -> u8 {
         let now = Moment::new((self.clock)());
-        let shown = |value: u64| if self.binary() { value as u8 } else { (value / 10 << 4 | value % 10) as u8 };
+        let shown = |value: u64| if self.binary() { value as u8 } else { (((value / 10) << 4) | (value % 10)) as u8 };
         match self.index {
             0x00 => shown(now.second),
             0x02 => shown(now.minute),

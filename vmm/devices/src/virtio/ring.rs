@@ -212,7 +212,7 @@ impl Table {
     fn enter(self, descriptor: Descriptor, negotiated: bool) -> Result<Self, RingError> {
         let successor = u32::from(descriptor.flags()) & VRING_DESC_F_NEXT != 0;
         let size = descriptor.len() / DESCRIPTOR_SIZE;
-        let whole = descriptor.len() % DESCRIPTOR_SIZE == 0 && (1..=MAX_DESCRIPTORS).contains(&size);
+        let whole = descriptor.len().is_multiple_of(DESCRIPTOR_SIZE) && (1..=MAX_DESCRIPTORS).contains(&size);
         if self.indirect || !negotiated || successor || !whole {
             return Err(RingError::Indirect);
         }

@@ -133,7 +133,7 @@ impl Header {
         if bytes == 0 {
             return Ok(());
         }
-        ensure(offset != 0 && offset % self.cluster_size() == 0, "place of a table")?;
+        ensure(offset != 0 && offset.is_multiple_of(self.cluster_size()), "place of a table")?;
         let end = offset.checked_add(bytes).ok_or(corrupt("place of a table"))?;
         if end <= length { Ok(()) } else { Err(ImageError::Truncated) }
     }
@@ -163,7 +163,7 @@ fn features(version: u32, bytes: &[u8]) -> Result<u64, ImageError> {
         return Ok(0);
     }
     let header_length = word(bytes, 100) as usize;
-    ensure(header_length >= V3_LENGTH && header_length % 8 == 0, "header's length")?;
+    ensure(header_length >= V3_LENGTH && header_length.is_multiple_of(8), "header's length")?;
     let incompatible = quad(bytes, 72);
     let compression = if header_length > V3_LENGTH { bytes[104] } else { 0 };
     match incompatible {

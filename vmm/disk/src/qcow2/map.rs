@@ -61,7 +61,7 @@ impl<S: Storage> Qcow2<S> {
 
     /// Whether a cluster is aligned and begins within the file, behind the header.
     fn check_cluster(&self, host: u64) -> Result<(), DiskError> {
-        if host % self.header.cluster_size() != 0 || host == 0 {
+        if !host.is_multiple_of(self.header.cluster_size()) || host == 0 {
             return Err(DiskError::Corrupt { what: "cluster is not aligned" });
         }
         if host >= self.length {

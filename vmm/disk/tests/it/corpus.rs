@@ -11,6 +11,9 @@ use vmm_disk::{Format, ImageError, Layer, inspect, open_chain};
 const CLUSTER: u64 = 65_536;
 const SIZE: u64 = 4 << 20;
 
+/// What an image must be refused with.
+type Check = fn(&ImageError) -> bool;
+
 /// A good image with data in its first clusters.
 fn image() -> File {
     let mut file = tempfile::tempfile().unwrap();
@@ -30,7 +33,7 @@ fn patched(at: u64, bytes: &[u8]) -> File {
 #[test]
 fn headers_that_lie_are_refused() {
     let huge = u64::MAX.to_be_bytes();
-    let cases: [(&str, u64, &[u8], fn(&ImageError) -> bool); 21] = [
+    let cases: [(&str, u64, &[u8], Check); 21] = [
         ("magic", 0, b"QFI\0", |e| matches!(e, ImageError::WrongFormat)),
         ("version 1", 4, &[0, 0, 0, 1], |e| matches!(e, ImageError::Unsupported { .. })),
         ("version 4", 4, &[0, 0, 0, 4], |e| matches!(e, ImageError::Unsupported { .. })),
@@ -104,7 +107,7 @@ fn tables_that_lie_are_refused() {
 fn a_table_that_is_its_own_data_ends() {
     // The second-level table maps the disk's first cluster to itself, to the header, and to the first-level table.
     for target in [4, 3, 1] {
-        let file = patched(4 * CLUSTER, &(1 << 63 | target * CLUSTER).to_be_bytes());
+        let file = patched(4 * CLUSTER, &((1 << 63) | (target * CLUSTER)).to_be_bytes());
         let layer = Layer { file, format: Format::Qcow2 };
         let mut disk = open_chain(vec![layer], false).unwrap();
         for _ in 0..3 {

@@ -150,7 +150,7 @@ impl BlkEngine {
 
     fn check(&self, offset: u64, length: usize) -> Result<(), Failure> {
         self.disk.check_range(offset, length as u64)?;
-        if length as u64 % SECTOR == 0 { Ok(()) } else { Err(Failure::Io) }
+        if (length as u64).is_multiple_of(SECTOR) { Ok(()) } else { Err(Failure::Io) }
     }
 
     fn discard(&mut self, memory: &GuestMemory, chain: &Chain, request: Request) -> Result<(), Failure> {

@@ -81,7 +81,7 @@ pub(super) fn ranges(
     length: usize,
 ) -> Result<Result<Vec<Range>, RangeError>, RingError> {
     let count = length / RANGE;
-    if length % RANGE != 0 || count == 0 || count > MAX_RANGES as usize {
+    if !length.is_multiple_of(RANGE) || count == 0 || count > MAX_RANGES as usize {
         return Ok(Err(RangeError::Limit));
     }
     let mut bytes = vec![0; length];

@@ -126,7 +126,7 @@ impl Common {
             (0x1a, &[a, b]) => self.signals.set_queue_vector(self.queue_select.into(), u16::from_le_bytes([a, b])),
             (0x18, &[a, b]) => self.set_up(|queue| queue.layout.size = u16::from_le_bytes([a, b])),
             (0x1c, &[1, 0]) => self.set_up(|queue| queue.enabled = true),
-            (0x20..0x38, _) if matches!(data.len(), 4 | 8) && offset % data.len() == 0 => {
+            (0x20..0x38, _) if matches!(data.len(), 4 | 8) && offset.is_multiple_of(data.len()) => {
                 self.set_address(offset, data)
             }
             _ => {}
