@@ -29,7 +29,7 @@ use vmm_devices::virtio::blk::Blk;
 use vmm_devices::virtio::net::{self, Net, Offload};
 use vmm_devices::virtio::pci::VirtioPci;
 use vmm_devices::virtio::rng::Rng;
-use vmm_disk::{DiskIo, Format, ImageError, Layer, open_chain};
+use vmm_disk::{Format, ImageError, Layer};
 use vmm_sys::chips::Chips;
 use vmm_sys::doorbell::Doorbells;
 use vmm_sys::interrupt::Interrupt;
