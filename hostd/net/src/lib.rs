@@ -35,3 +35,6 @@ pub use config::{NetConfig, PhysicalNetwork};
 pub use error::NetError;
 pub use handle::{Convergence, NetHandle, PreparedPort};
 pub use inventory::Item;
+
+#[cfg(test)]
+mod tests;

@@ -39,11 +39,14 @@ impl Nft {
         check(Ok(namespaces.enter(name, move || nft.run(&["-f", "-"], &script)).await?))
     }
 
-    /// What nft prints for the listing, as JSON.
+    /// What nft prints for the listing, as JSON; `null` if there is nothing of that name.
     pub(crate) async fn list(&self, what: &'static [&'static str]) -> Result<serde_json::Value, NetError> {
         let nft = self.clone();
         let output = tokio::task::spawn_blocking(move || nft.run(what, ""));
         let output = output.await.map_err(|e| NetError::Nft(e.to_string()))?.map_err(NetError::io("run nft"))?;
+        if !output.status.success() && output.stdout.is_empty() {
+            return Ok(serde_json::Value::Null);
+        }
         serde_json::from_slice(&output.stdout).map_err(|e| NetError::Nft(e.to_string()))
     }
 

@@ -193,10 +193,10 @@ fn zones(plan: &FilterPlan, tracking: Tracking) -> String {
 
 fn masquerade(plan: &FilterPlan) -> String {
     let mut script = String::from(
-        "add chain inet humilis masquerade { type nat hook postrouting priority srcnat; }\nflush chain inet humilis masquerade\n",
+        "add chain inet humilis host-nat { type nat hook postrouting priority srcnat; }\nflush chain inet humilis host-nat\n",
     );
     for rule in &plan.masquerade {
-        let _infallible = writeln!(script, "add rule inet humilis masquerade {rule}");
+        let _infallible = writeln!(script, "add rule inet humilis host-nat {rule}");
     }
     script
 }
