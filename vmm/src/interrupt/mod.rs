@@ -4,6 +4,5 @@ use vmm_devices::legacy::ports;
 
 /// The 16550, as Linux and firmware expect it.
 pub const SERIAL: u32 = ports::SERIAL_IRQ;
-/// The generic event device, which carries the power button. The PM1 registers share the pin; the FADT does not name them, so
-/// that no guest enables them.
-pub const EVENTS: u32 = ports::SCI_IRQ;
+/// The generic event device, which carries the power button.
+pub const EVENTS: u32 = ports::EVENT_IRQ;

@@ -181,11 +181,11 @@ impl Board {
         let power: Arc<dyn PowerSink> = self.notices.clone();
         let line = Arc::new(vm.line(interrupt::SERIAL).map_err(io_error("the serial port"))?);
         let serial = Arc::new(Mutex::new(Serial::new(line, Arc::clone(&self.terminal))));
-        let pm = Arc::new(Mutex::new(AcpiPm::new(Arc::clone(&self.power_button), Arc::clone(&power))));
+        let pm = Arc::new(Mutex::new(AcpiPm::new(Arc::clone(&power))));
         let config = Arc::new(Mutex::new(ConfigPort::new(Arc::clone(&self.pci), Arc::clone(&power))));
         let pio = &self.buses.pio;
         pio.insert(ports::SERIAL.into(), ports::SERIAL_PORTS.into(), serial.clone())?;
-        pio.insert(ports::ACPI.into(), ports::ACPI_PORTS.into(), pm.clone())?;
+        pio.insert(ports::ACPI.into(), ports::ACPI_PORTS.into(), pm)?;
         pio.insert(config_port::PORT.into(), config_port::PORTS.into(), config)?;
         pio.insert(ports::RTC.into(), ports::RTC_PORTS.into(), Arc::new(Mutex::new(Rtc::new(rtc::host_clock))))?;
         pio.insert(ports::I8042.into(), 1, Arc::new(Mutex::new(I8042::new(power))))?;
@@ -194,7 +194,6 @@ impl Board {
         self.registry.add_work(Arc::new(SerialInput::new(Arc::clone(&serial))));
         self.registry.add_work(self.terminal.clone());
         self.registry.add(serial);
-        self.registry.add(pm);
         Ok(())
     }
 

@@ -16,7 +16,7 @@ pub const RTC_PORTS: u16 = 2;
 pub const I8042: u16 = 0x64;
 
 /// First port of the ACPI block. Cloud Hypervisor's EDK2 platform knows [`SLEEP_CONTROL`] and [`PM_TIMER`] by number
-/// (OvmfPkg/Include/IndustryStandard/CloudHv.h); the rest is packed around them.
+/// (OvmfPkg/Include/IndustryStandard/CloudHv.h).
 pub const ACPI: u16 = 0x600;
 /// Ports of the ACPI block.
 pub const ACPI_PORTS: u16 = 12;
@@ -24,13 +24,9 @@ pub const ACPI_PORTS: u16 = 12;
 pub const SLEEP_CONTROL: u16 = ACPI;
 /// SLEEP_STATUS_REG of the FADT, one byte.
 pub const SLEEP_STATUS: u16 = ACPI + 1;
-/// PM1a_EVT_BLK of the FADT: status, then enable; two bytes each.
-pub const PM1_EVENT: u16 = ACPI + 2;
-/// PM1a_CNT_BLK of the FADT, two bytes.
-pub const PM1_CONTROL: u16 = ACPI + 6;
 /// PM_TMR_BLK of the FADT, four bytes, all 32 bits count (TMR_VAL_EXT).
 pub const PM_TIMER: u16 = ACPI + 8;
-/// The system control interrupt.
-pub const SCI_IRQ: u32 = 9;
+/// The interrupt of the generic event device, by which the power button is announced.
+pub const EVENT_IRQ: u32 = 9;
 /// SLP_TYP of S5, for the `_S5` object.
 pub const S5_SLEEP_TYPE: u8 = 5;
