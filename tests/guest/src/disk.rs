@@ -124,6 +124,18 @@ impl Disk {
         qemu_img(&["check", "-q", "-f", "qcow2", &text(self.path())])
     }
 
+    /// Whether qemu-img finds nothing worse than leaked clusters, which a process that was killed may leave.
+    ///
+    /// # Errors
+    /// When it finds damage.
+    pub fn check_after_kill(&self) -> Result<()> {
+        const LEAKS: i32 = 3;
+        let output = Command::new("qemu-img").args(["check", "-q", "-f", "qcow2"]).arg(self.path()).output()?;
+        let fine = matches!(output.status.code(), Some(0 | LEAKS));
+        ensure!(fine, "qemu-img check: {}", String::from_utf8_lossy(&[output.stdout, output.stderr].concat()));
+        Ok(())
+    }
+
     /// Writes to a raw disk from outside.
     ///
     /// # Errors

@@ -29,6 +29,7 @@ pub struct Configuration<'a> {
     disks: Vec<Disk>,
     nics: Vec<&'a Lan>,
     jail: Option<JailSpec>,
+    serial_limit: u64,
 }
 
 impl<'a> Configuration<'a> {
@@ -64,6 +65,13 @@ impl<'a> Configuration<'a> {
     #[must_use]
     pub fn nic(mut self, lan: &'a Lan) -> Self {
         self.nics.push(lan);
+        self
+    }
+
+    /// The bound of the serial log in bytes; 1 MiB unless said.
+    #[must_use]
+    pub fn serial_limit(mut self, bytes: u64) -> Self {
+        self.serial_limit = bytes;
         self
     }
 
@@ -118,7 +126,7 @@ impl<'a> Configuration<'a> {
             control: descriptors.give(UnixListener::bind(at("control"))?)?,
             disks,
             nics,
-            serial: SerialSpec { log: descriptors.give(serial)?, limit: SERIAL_LIMIT },
+            serial: SerialSpec { log: descriptors.give(serial)?, limit: self.serial_limit },
             log: descriptors.give(log)?,
             jail: self.jail.clone(),
             smbios: Smbios::default(),
@@ -152,7 +160,8 @@ impl<'a> Guest<'a> {
     /// A guest with one processor and 32 MiB, nothing else.
     pub fn configure() -> Configuration<'a> {
         let (disks, nics, cmdline) = (Vec::new(), Vec::new(), String::new());
-        Configuration { id: "story".to_string(), vcpus: 1, memory_mib: 32, cmdline, disks, nics, jail: None }
+        let (id, serial_limit) = ("story".to_string(), SERIAL_LIMIT);
+        Configuration { id, vcpus: 1, memory_mib: 32, cmdline, disks, nics, jail: None, serial_limit }
     }
 
     /// The process.

@@ -31,8 +31,9 @@ impl Serial {
         let found = until(patience, wanted, || {
             let end = ended();
             let text = self.text()?;
-            let rest = text.get(self.passed..).unwrap_or("");
-            let mut passed = self.passed;
+            // Past its bound the log loses its older half: then all that is left is new.
+            let mut passed = if text.len() < self.passed { 0 } else { self.passed };
+            let rest = text.get(passed..).unwrap_or("");
             for line in rest.split_inclusive('\n').filter(|line| line.ends_with('\n')) {
                 passed += line.len();
                 if line.contains(wanted) {

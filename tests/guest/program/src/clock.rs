@@ -14,6 +14,7 @@ const LINT0: u64 = 0x350;
 const INITIAL_COUNT: u64 = 0x380;
 const CURRENT_COUNT: u64 = 0x390;
 const DIVIDE: u64 = 0x3e0;
+const PIC_MASKS: [u16; 2] = [0x21, 0xa1];
 const MASKED: u32 = 1 << 16;
 
 const KVM_FEATURES: u32 = 0x4000_0001;
@@ -34,6 +35,9 @@ pub fn lapic() -> Registers {
 
 /// Starts the clock and the timer, and shuts out the old interrupt controller, which firmware may have left open.
 pub fn init() {
+    for mask in PIC_MASKS {
+        ring0::port::write8(mask, 0xff);
+    }
     let lapic = lapic();
     lapic.write(SPURIOUS, 0x1ff_u32);
     lapic.write(LINT0, MASKED);

@@ -61,9 +61,13 @@ fn run(machine: &Machine) -> ! {
     if machine.has_option("poweroff") {
         power.off();
     }
+    let mut input = serial::Input::new();
     loop {
         let deadline = network.poll(&mut devices.disks, &mut power);
         power.poll();
+        while let Some(line) = input.poll() {
+            say!("answer {}", network.command(&line, &mut devices.disks, &mut power));
+        }
         if !network.is_busy() {
             ring0::wait(clock::ticks_until(deadline));
         }

@@ -88,7 +88,7 @@ fn has_fixed_button(acpi: &Acpi) -> bool {
 
 fn listen(acpi: &Acpi) {
     if !has_fixed_button(acpi) {
-        acpi.event.into_iter().for_each(route);
+        acpi.event.into_iter().for_each(|interrupt| route(interrupt, ring0::ACPI_VECTOR));
         return;
     }
     if let Some((command, value)) = acpi.handover
@@ -96,17 +96,17 @@ fn listen(acpi: &Acpi) {
     {
         port::write8(command, value);
     }
-    route(acpi.sci);
+    route(acpi.sci, ring0::ACPI_VECTOR);
     port::write16(acpi.pm1_event, BUTTON);
     port::write16(acpi.pm1_enable, BUTTON);
 }
 
-/// Routes an interrupt of the IOAPIC to its vector, by edge: the entry code ends the interrupt before the source is asked.
-fn route(interrupt: u16) {
+/// Routes an interrupt of the IOAPIC to a vector, by edge: the entry code ends the interrupt before the source is asked.
+pub fn route(interrupt: u16, vector: u8) {
     // SAFETY: the IOAPIC's page, as every PC has it.
     let ioapic = unsafe { Registers::new(IOAPIC, 32) };
     let register = 0x10 + 2 * u32::from(interrupt);
-    for (register, value) in [(register + 1, 0), (register, u32::from(ring0::ACPI_VECTOR))] {
+    for (register, value) in [(register + 1, 0), (register, u32::from(vector))] {
         ioapic.write(0, register);
         ioapic.write(16, value);
     }

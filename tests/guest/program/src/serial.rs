@@ -1,5 +1,8 @@
-//! Lines on the serial port.
+//! Lines on the serial port, out and in.
 
+use crate::ring0::{self, port};
+use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt::{self, Write};
 use core::sync::atomic::{AtomicBool, Ordering};
 
@@ -46,6 +49,54 @@ pub fn write_line(line: fmt::Arguments<'_>) {
     let _ = write!(buffer, "humilis-guest: {line}\r\n");
     buffer.flush();
     BUSY.store(false, Ordering::Release);
+}
+
+const DATA: u16 = 0x3f8;
+const INTERRUPT_ENABLE: u16 = DATA + 1;
+const MODEM_CONTROL: u16 = DATA + 4;
+const LINE_STATUS: u16 = DATA + 5;
+/// The first serial port's interrupt on every PC.
+const INTERRUPT: u16 = 4;
+const LONGEST_LINE: usize = 512;
+
+/// Lines that somebody types.
+#[derive(Default)]
+pub struct Input {
+    line: Vec<u8>,
+}
+
+impl Input {
+    /// Listens to the serial port.
+    pub fn new() -> Self {
+        const DATA_AVAILABLE: u8 = 1;
+        const READY_AND_INTERRUPTING: u8 = 0b1011;
+        crate::power::route(INTERRUPT, ring0::SERIAL_VECTOR);
+        port::write8(MODEM_CONTROL, READY_AND_INTERRUPTING);
+        port::write8(INTERRUPT_ENABLE, DATA_AVAILABLE);
+        Self::default()
+    }
+
+    /// A line, once it is whole. Asked again until there is none: a second one may have come with it.
+    pub fn poll(&mut self) -> Option<String> {
+        if ring0::take(ring0::SERIAL_VECTOR) || !self.line.is_empty() {
+            return self.read();
+        }
+        None
+    }
+
+    fn read(&mut self) -> Option<String> {
+        while port::read8(LINE_STATUS) & 1 != 0 {
+            match port::read8(DATA) {
+                b'\r' | b'\n' => {
+                    ring0::mark(ring0::SERIAL_VECTOR);
+                    return Some(String::from_utf8_lossy(&core::mem::take(&mut self.line)).into_owned());
+                }
+                byte if self.line.len() < LONGEST_LINE => self.line.push(byte),
+                _ => {}
+            }
+        }
+        None
+    }
 }
 
 /// Writes a line to the serial port, formatted as by `format!`.

@@ -102,6 +102,7 @@ fn keeps_what_was_written(disk: &Disk) -> Result<()> {
     guest.wait_for("disk vda boots 1")?;
     guest.wait_for("ready")?;
     ensure!(guest.ask("fill vda 8388608 4194304 7")? == "ok");
+    ensure!(guest.ask("stamp vda 16777216 16777216 11")? == "ok");
     ensure!(guest.ask("flush vda")? == "ok");
     guest.kill()?;
     guest.exit()?;
@@ -109,6 +110,7 @@ fn keeps_what_was_written(disk: &Disk) -> Result<()> {
     again.wait_for("disk vda boots 2")?;
     again.wait_for("ready")?;
     ensure!(again.ask("crc vda 8388608 4194304")? == format!("{SEVENS:08x}"));
+    ensure!(again.ask("verify vda 16777216 16777216 11")? == "ok");
     again.control()?.quit()?;
     again.exit()?;
     ensure!(disk.content(8 * MIB, 4 << 20)?.iter().all(|byte| *byte == 7));

@@ -2,6 +2,7 @@
 
 mod boot;
 mod config_drive;
+mod console;
 mod disk;
 mod life;
 mod network;

@@ -1,6 +1,9 @@
 //! What the guest does with its disks: names and checks them, counts its boots on the first, and reads a config drive.
 
 mod iso9660;
+mod pattern;
+
+pub use pattern::{fill, find_damage, stamp};
 
 use crate::net::Host;
 use crate::say;

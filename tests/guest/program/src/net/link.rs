@@ -73,7 +73,10 @@ impl Link {
 
     /// Whether address and metadata are there or given up.
     pub fn is_settled(&self) -> bool {
-        self.metadata.is_done() || (self.lease.is_none() && clock::now() >= LEASE_PATIENCE)
+        match self.lease {
+            Some(_) => self.metadata.is_done(),
+            None => clock::now() >= LEASE_PATIENCE,
+        }
     }
 
     fn ask(&mut self, context: &mut Context<'_>) -> Option<u64> {

@@ -21,6 +21,7 @@ use crate::power::Power;
 use crate::virtio::blk::Disk;
 use crate::virtio::net::Nic;
 use crate::{clock, say};
+use alloc::string::String;
 use alloc::vec::Vec;
 use link::Link;
 use status::Context;
@@ -50,6 +51,11 @@ impl Network {
             say!("ready {} ms {}", clock::now() / 1000, self.host);
         }
         deadline
+    }
+
+    /// The answer to a command that came by another way.
+    pub fn command(&mut self, line: &str, disks: &mut [Disk], power: &mut Power) -> String {
+        status::answer(line, &mut Context { host: &mut self.host, disks, power })
     }
 
     /// Whether packets came while the last ones were worked on.

@@ -9,7 +9,6 @@ use crate::virtio::blk::{Disk, Error, SECTOR};
 use crate::{clock, say};
 use alloc::format;
 use alloc::string::{String, ToString};
-use alloc::vec;
 use alloc::vec::Vec;
 use smoltcp::iface::{SocketHandle, SocketSet};
 use smoltcp::socket::tcp::Socket;
@@ -94,7 +93,8 @@ impl Session {
     }
 }
 
-fn answer(line: &str, context: &mut Context<'_>) -> String {
+/// The answer to a command.
+pub fn answer(line: &str, context: &mut Context<'_>) -> String {
     let words: Vec<&str> = line.split_ascii_whitespace().collect();
     match words[..] {
         ["uptime"] => format!("{}", clock::now() / 1000),
@@ -125,7 +125,8 @@ fn status(context: &mut Context<'_>) -> String {
     format!("uptime={} {}{checks}", clock::now() / 1000, context.host)
 }
 
-/// `size`, `crc START LENGTH`, `fill START LENGTH BYTE`, `zero START LENGTH`, `discard START LENGTH`, `flush`; in bytes.
+/// `size`, `crc START LENGTH`, `fill START LENGTH BYTE`, `stamp START LENGTH SEED`, `verify START LENGTH SEED`,
+/// `zero START LENGTH`, `discard START LENGTH`, `flush`; in bytes.
 fn disk_command(disks: &mut [Disk], command: &str, name: &str, arguments: &[&str]) -> String {
     let found = disks.iter_mut().enumerate().find(|(index, _)| disk::name(*index) == name);
     let Some((_, disk)) = found else {
@@ -145,24 +146,18 @@ fn disk_command(disks: &mut [Disk], command: &str, name: &str, arguments: &[&str
         ("crc", [start, length]) => {
             disk::checksum(disk, *start, *length).map_or_else(failed, |crc| format!("{crc:08x}"))
         }
-        ("fill", [start, length, byte]) => done(fill(disk, *start, *length, *byte as u8)),
+        ("stamp", [start, length, seed]) => done(disk::stamp(disk, *start, *length, *seed)),
+        ("verify", [start, length, seed]) => match disk::find_damage(disk, *start, *length, *seed) {
+            Ok(None) => "ok".to_string(),
+            Ok(Some(at)) => format!("error differs at {at}"),
+            Err(error) => failed(error),
+        },
+        ("fill", [start, length, byte]) => done(disk::fill(disk, *start, *length, *byte as u8)),
         ("zero", [start, length]) => done(disk.write_zeroes(start / sector, count(*length))),
         ("discard", [start, length]) => done(disk.discard(start / sector, count(*length))),
         ("flush", []) => done(disk.flush()),
         _ => "error unknown command".to_string(),
     }
-}
-
-fn fill(disk: &mut Disk, start: u64, length: u64, byte: u8) -> Result<(), Error> {
-    const CHUNK: u64 = 128 << 10;
-    let buffer = vec![byte; CHUNK as usize];
-    let mut at = start;
-    while at < start + length {
-        let part = (start + length - at).min(CHUNK);
-        disk.write(at / SECTOR as u64, &buffer[..part as usize])?;
-        at += part;
-    }
-    Ok(())
 }
 
 fn done(result: Result<(), Error>) -> String {

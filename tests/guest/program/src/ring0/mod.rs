@@ -25,6 +25,8 @@ const GATE_RING3: u64 = 0xee00;
 pub const TIMER_VECTOR: u8 = 0xef;
 /// The vector of ACPI's events.
 pub const ACPI_VECTOR: u8 = 0x31;
+/// The vector of the serial port.
+pub const SERIAL_VECTOR: u8 = 0x32;
 /// The first vector of PCI devices.
 pub const DEVICE_VECTORS: u8 = 0x40;
 
@@ -60,6 +62,12 @@ fn set_gate(vector: usize, entry: u64, kind: u64) {
 pub fn take(vector: u8) -> bool {
     // SAFETY: defined in start.s with this type; it is only changed by single stores.
     unsafe { pending[vector as usize].swap(0, Ordering::AcqRel) != 0 }
+}
+
+/// Makes [`take`] true once more: its reason may not be over.
+pub fn mark(vector: u8) {
+    // SAFETY: defined in start.s with this type; it is only changed by single stores.
+    unsafe { pending[vector as usize].store(1, Ordering::Release) };
 }
 
 /// Sleeps until an interrupt, at most for this many ticks of the LAPIC timer (0: no limit). Returns at once if one came since the
