@@ -1,10 +1,7 @@
 //! Are the bytes what the image's format says? Nothing inside them is followed.
 
-use std::{
-    fs::File,
-    io::{self, Read as _},
-    path::Path,
-};
+use std::{fs::File, io, path::Path};
+use vmm_disk::{Format, ImageError, Probe, inspect, probe};
 
 /// The bytes are not what the image's format says.
 #[derive(Debug, thiserror::Error)]
@@ -18,49 +15,33 @@ pub enum FormatError {
         found: &'static str,
     },
     /// A qcow2 that must not be used.
-    #[error("qcow2 image is refused: {0}")]
-    Qcow2(&'static str),
+    #[error("qcow2 image is refused")]
+    Qcow2(#[from] ImageError),
     /// It cannot be read.
     #[error("image cannot be read")]
     Io(#[from] io::Error),
 }
-
-/// Headers that a raw disk, kernel or ramdisk never begins with.
-const OTHERS: &[(&[u8], &str)] =
-    &[(b"QFI\xfb", "qcow2"), (b"KDMV", "vmdk"), (b"conectix", "vhd"), (b"vhdxfile", "vhdx")];
 
 /// Checks a file and gives the size of the disk in it.
 ///
 /// # Errors
 /// When the bytes are not what the format says, or cannot be read.
 pub fn check(path: &Path, declared: &str) -> Result<u64, FormatError> {
-    let mut file = File::open(path)?;
-    match declared {
-        "qcow2" => qcow2(&mut file),
-        _ => {
-            let mut head = [0; 8];
-            let length = file.read(&mut head)?;
-            let found = OTHERS.iter().find(|(magic, _)| head[..length].starts_with(magic));
-            match found {
-                Some((_, name)) if *name != declared => {
-                    Err(FormatError::Mismatch { declared: declared.to_owned(), found: name })
-                }
-                _ => Ok(file.metadata()?.len()),
-            }
-        }
+    let file = File::open(path)?;
+    if declared == "qcow2" {
+        let info = inspect(&file, Format::Qcow2)?;
+        return match info.backing_file {
+            Some(name) => Err(ImageError::HasBackingFile { name }.into()),
+            None => Ok(info.virtual_size),
+        };
+    }
+    match probe(&file)? {
+        Probe::Qcow2 => Err(mismatch(declared, "qcow2")),
+        Probe::Foreign(found) if found != declared => Err(mismatch(declared, found)),
+        Probe::Foreign(_) | Probe::Unknown => Ok(file.metadata()?.len()),
     }
 }
 
-/// The disk's size in a qcow2 header.
-fn qcow2(file: &mut File) -> Result<u64, FormatError> {
-    let mut head = [0; 80];
-    file.read_exact(&mut head).map_err(|_| FormatError::Qcow2("truncated header"))?;
-    let word = |at: usize| u64::from_be_bytes(std::array::from_fn(|n| head[at + n]));
-    if !head.starts_with(b"QFI\xfb") {
-        return Err(FormatError::Qcow2("no qcow2 header"));
-    }
-    if word(8) != 0 {
-        return Err(FormatError::Qcow2("it names a backing file"));
-    }
-    Ok(word(24))
+fn mismatch(declared: &str, found: &'static str) -> FormatError {
+    FormatError::Mismatch { declared: declared.to_owned(), found }
 }
