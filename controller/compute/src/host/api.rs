@@ -1,0 +1,131 @@
+//! Requests about hosts.
+
+use super::wire::{self, Member};
+use crate::failure::not_found;
+use crate::{Compute, Failure};
+use axum::extract::{Path, State};
+use controller_web::{Context, Json, Params, Routes, Target};
+use serde_json::{Map, Value, json};
+use std::collections::HashMap;
+
+pub(crate) fn routes() -> Routes<Compute> {
+    Routes::new()
+        .get("/v2.1/os-services", "os_compute_api:os-services:list", services)
+        .get("/v2.1/os-hypervisors", "os_compute_api:os-hypervisors:list", hypervisors)
+        .get("/v2.1/os-hypervisors/detail", "os_compute_api:os-hypervisors:list-detail", hypervisors_detail)
+        .get("/v2.1/os-hypervisors/statistics", "os_compute_api:os-hypervisors:statistics", statistics)
+        .get("/v2.1/os-hypervisors/{id}", "os_compute_api:os-hypervisors:show", hypervisor)
+        .get("/v2.1/os-availability-zone", "os_compute_api:os-availability-zone:list", zones)
+        .get("/v2.1/os-availability-zone/detail", "os_compute_api:os-availability-zone:detail", zones_detail)
+}
+
+async fn services(State(compute): State<Compute>, context: Context, params: Params) -> Result<Json<Value>, Failure> {
+    context.enforce("os_compute_api:os-services:list", &Target::none())?;
+    let version = context.microversion().minor;
+    let wanted = |member: &&Member| params.get("host").is_none_or(|host| host == member.host.hostname);
+    let binary = params.get("binary").is_none_or(|binary| binary == "nova-compute");
+    let members = compute.members().await?;
+    let zone = &compute.config.availability_zone;
+    let list: Vec<Value> =
+        members.iter().filter(|_| binary).filter(wanted).map(|member| member.service(zone, version)).collect();
+    Ok(Json(json!({"services": list})))
+}
+
+async fn hypervisors(State(compute): State<Compute>, context: Context, params: Params) -> Result<Json<Value>, Failure> {
+    context.enforce("os_compute_api:os-hypervisors:list", &Target::none())?;
+    let version = context.microversion().minor;
+    let members = matching(compute.members().await?, &context, &params)?;
+    Ok(list(&context, &params, &members, |member| member.brief(version)))
+}
+
+async fn hypervisors_detail(
+    State(compute): State<Compute>,
+    context: Context,
+    params: Params,
+) -> Result<Json<Value>, Failure> {
+    context.enforce("os_compute_api:os-hypervisors:list-detail", &Target::none())?;
+    let version = context.microversion().minor;
+    let members = matching(compute.members().await?, &context, &params)?;
+    Ok(list(&context, &params, &members, |member| member.full(version)))
+}
+
+/// Since 2.53 by a part of the name, and since 2.33 in pages.
+fn matching(members: Vec<Member>, context: &Context, params: &Params) -> Result<Vec<Member>, Failure> {
+    let pattern = params.get("hypervisor_hostname_pattern").filter(|_| context.microversion().minor >= 53);
+    let Some(pattern) = pattern else {
+        return Ok(members);
+    };
+    let found: Vec<Member> = members.into_iter().filter(|member| member.host.hostname.contains(pattern)).collect();
+    if found.is_empty() {
+        return Err(not_found(format!("No hypervisor matching '{pattern}' could be found.")));
+    }
+    Ok(found)
+}
+
+fn list(context: &Context, params: &Params, members: &[Member], render: impl Fn(&Member) -> Value) -> Json<Value> {
+    let version = context.microversion().minor;
+    let paged = version >= 33;
+    let after = params.get("marker").filter(|_| paged);
+    let start = after.and_then(|id| members.iter().position(|member| member.is(id))).map_or(0, |index| index + 1);
+    let limit = params.get("limit").filter(|_| paged).and_then(|text| text.parse::<usize>().ok());
+    let page: Vec<&Member> = members.iter().skip(start).take(limit.unwrap_or(usize::MAX)).collect();
+    let mut out = json!({"hypervisors": page.iter().map(|member| render(member)).collect::<Vec<_>>()});
+    let full = limit.is_some_and(|limit| page.len() >= limit && start + page.len() < members.len());
+    if let Some(last) = page.last().filter(|_| full) {
+        let marker = last.id(version);
+        let marker = marker.as_str().map_or_else(|| marker.to_string(), str::to_owned);
+        out["hypervisors_links"] = controller_web::paging::rel_next(&context.self_link(), params, &marker);
+    }
+    Json(out)
+}
+
+async fn hypervisor(
+    State(compute): State<Compute>,
+    context: Context,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Failure> {
+    context.enforce("os_compute_api:os-hypervisors:show", &Target::none())?;
+    let members = compute.members().await?;
+    let found = members.iter().find(|member| member.is(&id));
+    let found = found.ok_or_else(|| not_found(format!("Compute host {id} could not be found.")))?;
+    Ok(Json(json!({"hypervisor": found.full(context.microversion().minor)})))
+}
+
+async fn statistics(State(compute): State<Compute>, context: Context) -> Result<Json<Value>, Failure> {
+    context.enforce("os_compute_api:os-hypervisors:statistics", &Target::none())?;
+    if context.microversion().minor >= 88 {
+        return Err(not_found("The resource could not be found."));
+    }
+    Ok(Json(json!({"hypervisor_statistics": wire::statistics(&compute.members().await?)})))
+}
+
+async fn zones(State(compute): State<Compute>, context: Context) -> Result<Json<Value>, Failure> {
+    context.enforce("os_compute_api:os-availability-zone:list", &Target::none())?;
+    let zone =
+        json!({"zoneName": compute.config.availability_zone, "zoneState": {"available": true}, "hosts": Value::Null});
+    Ok(Json(json!({"availabilityZoneInfo": [zone]})))
+}
+
+async fn zones_detail(State(compute): State<Compute>, context: Context) -> Result<Json<Value>, Failure> {
+    context.enforce("os_compute_api:os-availability-zone:detail", &Target::none())?;
+    let mut hosts = Map::new();
+    for member in compute.members().await? {
+        let host = member.host;
+        let service = json!({"available": host.up, "active": true, "updated_at": host.last_seen.micros_naive()});
+        hosts.insert(host.hostname, json!({"nova-compute": service}));
+    }
+    let zone = json!({"zoneName": compute.config.availability_zone, "zoneState": {"available": true}, "hosts": hosts});
+    Ok(Json(json!({"availabilityZoneInfo": [zone]})))
+}
+
+impl Compute {
+    async fn members(&self) -> Result<Vec<Member>, Failure> {
+        let usages = self.placement.usages().await?;
+        let mut usages: HashMap<_, _> = usages.into_iter().map(|usage| (usage.host_id, usage)).collect();
+        let hosts = self.fleet.hosts().await?;
+        let mut members: Vec<Member> =
+            hosts.into_iter().map(|host| Member { usage: usages.remove(&host.id), host }).collect();
+        members.sort_by(|a, b| a.host.hostname.cmp(&b.host.hostname));
+        Ok(members)
+    }
+}

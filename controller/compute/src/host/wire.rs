@@ -1,0 +1,156 @@
+//! Bodies about hosts.
+
+use crate::schema::Minor;
+use controller_ports::fleet::Host;
+use controller_ports::placement::HostUsage;
+use serde_json::{Value, json};
+
+/// A host with what placement knows of it.
+pub(super) struct Member {
+    pub(super) host: Host,
+    pub(super) usage: Option<HostUsage>,
+}
+
+impl Member {
+    /// Its number, for versions before 2.53, which knew no UUIDs: made of the id, so that it stays the same.
+    fn number(&self) -> u32 {
+        self.host.id.uuid().as_fields().0 >> 1
+    }
+
+    /// How clients name it.
+    pub(super) fn id(&self, version: Minor) -> Value {
+        if version >= 53 { json!(self.host.id) } else { json!(self.number()) }
+    }
+
+    /// Whether a client means this one.
+    pub(super) fn is(&self, id: &str) -> bool {
+        self.host.id.to_string() == id || self.number().to_string() == id
+    }
+
+    fn state(&self) -> &'static str {
+        if self.host.up { "up" } else { "down" }
+    }
+
+    /// Its `nova-compute` entry.
+    pub(super) fn service(&self, zone: &str, version: Minor) -> Value {
+        let mut out = json!({
+            "id": self.id(version),
+            "binary": "nova-compute",
+            "host": self.host.hostname,
+            "zone": zone,
+            "status": "enabled",
+            "state": self.state(),
+            "updated_at": self.host.last_seen.micros_naive(),
+            "disabled_reason": Value::Null,
+        });
+        if version >= 11 {
+            out["forced_down"] = json!(false);
+        }
+        out
+    }
+
+    /// Its hypervisor in a list.
+    pub(super) fn brief(&self, version: Minor) -> Value {
+        json!({
+            "id": self.id(version),
+            "hypervisor_hostname": self.host.hostname,
+            "state": self.state(),
+            "status": "enabled",
+        })
+    }
+
+    /// Its hypervisor in full.
+    pub(super) fn full(&self, version: Minor) -> Value {
+        let mut out = self.brief(version);
+        out["hypervisor_type"] = json!("Humilis");
+        out["hypervisor_version"] = json!(version_number(&self.host.version));
+        out["host_ip"] = json!(self.host.underlay_address);
+        out["service"] = json!({"id": self.id(version), "host": self.host.hostname, "disabled_reason": Value::Null});
+        if version < 88 {
+            for (name, value) in self.amounts() {
+                out[name] = value;
+            }
+            out["cpu_info"] = if version >= 28 { json!({}) } else { json!("") };
+        } else {
+            out["uptime"] = Value::Null;
+        }
+        out
+    }
+
+    fn amounts(&self) -> Vec<(&'static str, Value)> {
+        let total = self.usage.as_ref().map(|usage| usage.total).unwrap_or_default();
+        let used = self.usage.as_ref().map(|usage| usage.used).unwrap_or_default();
+        let free = |total: u64, used: u64| json!(total.saturating_sub(used));
+        vec![
+            ("vcpus", json!(total.vcpus)),
+            ("vcpus_used", json!(used.vcpus)),
+            ("memory_mb", json!(total.memory_mib)),
+            ("memory_mb_used", json!(used.memory_mib)),
+            ("free_ram_mb", free(total.memory_mib, used.memory_mib)),
+            ("local_gb", json!(total.disk_gib)),
+            ("local_gb_used", json!(used.disk_gib)),
+            ("free_disk_gb", free(total.disk_gib, used.disk_gib)),
+            ("disk_available_least", free(total.disk_gib, used.disk_gib)),
+            ("running_vms", json!(self.usage.as_ref().map_or(0, |usage| usage.servers))),
+            ("current_workload", json!(0)),
+        ]
+    }
+}
+
+/// All hypervisors together.
+pub(super) fn statistics(members: &[Member]) -> Value {
+    let mut out = json!({"count": members.len()});
+    for member in members {
+        for (name, value) in member.amounts() {
+            let sum = out.get(name).and_then(Value::as_u64).unwrap_or(0) + value.as_u64().unwrap_or(0);
+            out[name] = json!(sum);
+        }
+    }
+    if members.is_empty() {
+        let none = Member::empty_amounts();
+        none.into_iter().for_each(|name| out[name] = json!(0));
+    }
+    out
+}
+
+impl Member {
+    fn empty_amounts() -> [&'static str; 11] {
+        [
+            "vcpus",
+            "vcpus_used",
+            "memory_mb",
+            "memory_mb_used",
+            "free_ram_mb",
+            "local_gb",
+            "local_gb_used",
+            "free_disk_gb",
+            "disk_available_least",
+            "running_vms",
+            "current_workload",
+        ]
+    }
+}
+
+/// `1.2.3` as 1002003, the form of `hypervisor_version`.
+fn version_number(text: &str) -> u64 {
+    let parts = text.split(['.', '-', '+']).map(|part| part.parse::<u64>().unwrap_or(0));
+    parts.chain([0, 0, 0]).take(3).fold(0, |sum, part| sum * 1000 + part.min(999))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_become_numbers() {
+        assert_eq!(version_number("0.1.0"), 1000);
+        assert_eq!(version_number("2.11"), 2_011_000);
+        assert_eq!(version_number(""), 0);
+    }
+
+    #[test]
+    fn nothing_sums_up_to_nothing() {
+        let none = statistics(&[]);
+        assert_eq!((&none["count"], &none["vcpus"]), (&json!(0), &json!(0)));
+    }
+}

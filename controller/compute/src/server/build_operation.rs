@@ -1,0 +1,157 @@
+//! Building an accepted server: ports, then the host, then waiting for the guest to run. What fails is undone, so that a server
+//! in ERROR has no ports, no room and no guest.
+
+use super::model::{Server, TaskState, VmState};
+use super::{change, store};
+use crate::{Compute, failure::sentence};
+use async_trait::async_trait;
+use controller_base::id::ServerId;
+use controller_db::{DbError, Tx};
+use controller_ports::network::{AttachError, AttachRequest};
+use controller_work::{Operation, Outcome, Run, Step, StepError, step};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// How long a waiting step sleeps when nobody wakes it.
+const POLL: Duration = Duration::from_secs(5);
+
+/// The operation.
+pub(crate) struct Build(pub(crate) Compute);
+
+/// What a run remembers.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct State {
+    pub(crate) server: ServerId,
+}
+
+/// Enqueues it in the transaction that makes the server.
+pub(crate) async fn start(compute: &Compute, tx: &mut Tx, server: ServerId) -> Result<(), DbError> {
+    let state = State { server };
+    compute.runner.enqueue::<Build>(tx, &server.to_string(), &state).await?;
+    Ok(())
+}
+
+#[async_trait]
+impl Operation for Build {
+    const KIND: &'static str = "server.build";
+    type State = State;
+
+    fn steps() -> Vec<Step<Self>> {
+        vec![
+            step!("attach", Self::attach, Self::detach),
+            step!("publish", Self::publish, Self::withdraw),
+            step!("wait", Self::wait),
+        ]
+    }
+
+    async fn failed(&self, run: &mut Run<State>, reason: &str) -> Result<(), StepError> {
+        let now = run.now;
+        let failed = |server: &Server| {
+            let known = server.state == VmState::Error && server.task.is_none() && server.fault.is_some();
+            let over = known || server.state == VmState::Deleted;
+            (!over).then(|| change::fail(server, reason, reason, now))
+        };
+        let server = self.0.advance(run.state.server, failed).await?;
+        if server.is_some_and(|server| server.gone) {
+            self.0.release(run.state.server).await?;
+        }
+        Ok(())
+    }
+}
+
+impl Build {
+    async fn attach(&self, run: &mut Run<State>) -> Result<Outcome, StepError> {
+        let server = self.wanted(run).await?;
+        let Some(host) = &server.host else {
+            return Err(StepError::fail("No valid host was found."));
+        };
+        let spec = &server.spec;
+        if spec.nics.is_empty() {
+            return Ok(Outcome::Done);
+        }
+        let request = AttachRequest {
+            server_id: server.id,
+            project_id: server.project_id.clone(),
+            is_admin: spec.by_admin,
+            host_id: host.id,
+            hostname: host.name.clone(),
+            guest_hostname: server.hostname.clone(),
+            availability_zone: spec.availability_zone.clone(),
+            nics: spec.nics.clone(),
+            security_groups: spec.security_groups.clone(),
+        };
+        match self.0.networks.attach(&request).await {
+            Ok(_) => Ok(Outcome::Done),
+            Err(AttachError::Unavailable(error)) => self.later(run, &error.to_string()),
+            Err(error) => Err(StepError::fail(format!("Failed to allocate the network(s): {}", sentence(&error)))),
+        }
+    }
+
+    async fn detach(&self, run: &mut Run<State>) -> Result<Outcome, StepError> {
+        self.0.networks.detach(run.state.server).await.map_err(StepError::retry)?;
+        Ok(Outcome::Done)
+    }
+
+    async fn publish(&self, run: &mut Run<State>) -> Result<Outcome, StepError> {
+        let id = run.state.server;
+        let mut tx = self.0.db.begin().await?;
+        let server = store::get(&mut tx, id).await?;
+        let server = check(server)?;
+        if !server.desired.published {
+            let next = change::publish(&server, run.now);
+            if !store::update(&mut tx, &next).await? {
+                return Err(StepError::Retry {
+                    after: Some(Duration::ZERO),
+                    reason: "the server changed meanwhile".to_owned(),
+                });
+            }
+            self.0.touch_on_commit(&mut tx, &next);
+        }
+        run.record(&mut tx).await?;
+        tx.commit().await?;
+        Ok(Outcome::Done)
+    }
+
+    /// Takes it from its host, and gives the host some time to confirm before the ports go.
+    async fn withdraw(&self, run: &mut Run<State>) -> Result<Outcome, StepError> {
+        let take = |server: &Server| server.desired.published.then(|| change::withdraw(server));
+        let server = self.0.advance(run.state.server, take).await?;
+        match server {
+            Some(server) if !server.gone && self.0.may_answer(&server, run.waited()).await? => Ok(Outcome::Wait(POLL)),
+            _ => Ok(Outcome::Done),
+        }
+    }
+
+    async fn wait(&self, run: &mut Run<State>) -> Result<Outcome, StepError> {
+        let server = self.wanted(run).await?;
+        match server.state {
+            VmState::Building => self.later(run, "the host did not start the server in time"),
+            VmState::Error => Err(StepError::fail(server.fault.map_or_else(String::new, |fault| fault.message))),
+            VmState::Active | VmState::Stopped | VmState::Deleted => {
+                self.0.networks.set_active(server.id, true).await.map_err(StepError::retry)?;
+                Ok(Outcome::Done)
+            }
+        }
+    }
+
+    async fn wanted(&self, run: &Run<State>) -> Result<Server, StepError> {
+        let mut connection = self.0.db.read().await?;
+        check(store::get(&mut connection, run.state.server).await?)
+    }
+
+    fn later(&self, run: &Run<State>, reason: &str) -> Result<Outcome, StepError> {
+        if run.waited() >= self.0.config.answer_timeout() {
+            return Err(StepError::fail(reason));
+        }
+        Ok(Outcome::Wait(POLL.min(self.0.config.answer_timeout())))
+    }
+}
+
+/// The server, unless its tenant does not want it any longer.
+fn check(server: Option<Server>) -> Result<Server, StepError> {
+    let server = server.ok_or_else(|| StepError::fail("the server does not exist"))?;
+    if server.task == Some(TaskState::Deleting) || server.state == VmState::Deleted {
+        return Err(StepError::fail("The server was deleted while it was built."));
+    }
+    Ok(server)
+}

@@ -1,0 +1,5 @@
+//! Servers' bodies.
+
+pub(crate) mod create;
+pub(crate) mod schema;
+pub(crate) mod view;
