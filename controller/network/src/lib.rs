@@ -15,6 +15,7 @@
 //! so; a change tells every host whose desired state it alters; nobody sees another project's things.
 
 pub mod address;
+pub mod api;
 pub mod attributes;
 pub mod config;
 pub mod error;
@@ -22,6 +23,7 @@ pub mod floating_ip;
 pub mod hosts;
 mod migrations;
 pub mod network;
+pub mod policy;
 pub mod port;
 pub mod quota;
 pub mod router;

@@ -3,13 +3,17 @@
 use super::model::{Association, FloatingIp};
 use crate::{
     error::{Error, Result},
-    port::model::Status,
+    port::{
+        self,
+        model::{Port, Status},
+    },
     sql::{self, Cells, Columns, Param},
     standard::Standard,
 };
 use controller_base::id::{FloatingIpId, PortId, RouterId};
 use controller_db::Filter;
 use sqlx::{AnyConnection, any::AnyRow};
+use std::collections::HashMap;
 
 /// The start of a list.
 pub const SELECT: &str = "SELECT * FROM network_floating_ip";
@@ -111,4 +115,28 @@ pub fn already_associated(floating: &FloatingIp, association: &Association) -> E
 /// Removes it.
 pub async fn delete(conn: &mut AnyConnection, id: FloatingIpId) -> Result<()> {
     sql::run(conn, "DELETE FROM network_floating_ip WHERE id = $1", [Param::text(id)]).await.map(drop)
+}
+
+/// A floating IP with the port that it is lent to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Shown {
+    /// The floating IP.
+    pub floating: FloatingIp,
+    /// Whom it is lent to.
+    pub inner: Option<Port>,
+}
+
+/// All that the filter lets through, with the ports that they are lent to.
+pub async fn list_shown(conn: &mut AnyConnection, filter: Filter) -> Result<Vec<Shown>> {
+    let floating = list(conn, filter).await?;
+    let lent_to = |floating: &FloatingIp| floating.association.as_ref().map(|association| association.port_id);
+    let ids: Vec<PortId> = floating.iter().filter_map(lent_to).collect();
+    let mut ports = HashMap::new();
+    for chunk in ids.chunks(500) {
+        let filter = Filter::new(port::store::SELECT).and_in("id", chunk.iter().map(controller_db::Value::text));
+        ports.extend(port::store::list(conn, filter).await?.into_iter().map(|port| (port.id, port)));
+    }
+    let shown =
+        |floating: FloatingIp| Shown { inner: lent_to(&floating).and_then(|id| ports.get(&id).cloned()), floating };
+    Ok(floating.into_iter().map(shown).collect())
 }

@@ -1,7 +1,7 @@
 //! A network.
 
 use crate::standard::Standard;
-use controller_base::id::{NetworkId, SubnetId};
+use controller_base::id::{NetworkId, ProjectId, SubnetId};
 
 /// A network.
 #[derive(Clone, Debug, PartialEq)]
@@ -77,6 +77,30 @@ impl Segment {
             Self::Overlay { vni } => Some(*vni),
             Self::Flat { .. } => None,
             Self::Vlan { vlan_id, .. } => Some(u32::from(*vlan_id)),
+        }
+    }
+}
+
+/// What those who lie in a network must know of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Surroundings {
+    /// Its owner.
+    pub owner: Option<ProjectId>,
+    /// Every project may use it.
+    pub shared: bool,
+    /// Routers have their gateways there.
+    pub external: bool,
+    /// Domain of its ports' names; empty: the configured one.
+    pub dns_domain: String,
+}
+
+impl From<&Network> for Surroundings {
+    fn from(network: &Network) -> Self {
+        Self {
+            owner: network.standard.project_id.clone(),
+            shared: network.shared,
+            external: network.external,
+            dns_domain: network.dns_domain.clone(),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The networks' rows.
 
-use super::model::{Network, Segment};
+use super::model::{Network, Segment, Surroundings};
 use crate::{
     error::{Error, Result},
     sql::{self, Cells, Columns, Param},
@@ -13,6 +13,16 @@ use std::collections::HashMap;
 
 /// The start of a list.
 pub const SELECT: &str = "SELECT * FROM network_network";
+
+/// Of a row that was joined with its network's.
+pub fn surroundings(row: &AnyRow) -> Result<Surroundings> {
+    Ok(Surroundings {
+        owner: row.text("network_project_id")?.parse().ok(),
+        shared: row.flag("network_shared")?,
+        external: row.flag("network_external")?,
+        dns_domain: row.text("network_dns_domain")?,
+    })
+}
 
 fn from_row(row: &AnyRow) -> Result<Network> {
     let physical_network = row.text("physical_network")?;

@@ -1,6 +1,6 @@
 //! A port: where a server, a router or the service itself is plugged into a network.
 
-use crate::standard::Standard;
+use crate::{network::model::Surroundings, standard::Standard};
 use controller_base::id::{HostId, NetworkId, PortId, SecurityGroupId, ServerId};
 use controller_ports::fleet::net::FixedIp;
 use serde::{Deserialize, Serialize};
@@ -26,6 +26,8 @@ pub struct Port {
     pub standard: Standard,
     /// Its network.
     pub network_id: NetworkId,
+    /// What it must know of that.
+    pub network: Surroundings,
     /// Hardware address, lower case with colons.
     pub mac: String,
     /// Whether its link is up.

@@ -9,9 +9,7 @@ use crate::{
     address::mac,
     attributes::Attributes,
     error::{Error, Result},
-    floating_ip,
-    network::{self, model::Network},
-    quota, security_group,
+    floating_ip, network, quota, security_group,
     service::{Caller, Change},
     standard::{Standard, check_written},
     subnet::{self, model::Subnet},
@@ -112,6 +110,7 @@ pub async fn create(change: &mut Change, caller: &Caller, new: NewPort) -> Resul
         id: PortId::random(),
         standard: new.standard,
         network_id: network.id,
+        network: (&network).into(),
         mac,
         admin_up: new.admin_up,
         status: new.status,
@@ -291,10 +290,4 @@ pub async fn add_auto_addresses(change: &mut Change, subnet: &Subnet) -> Result<
         change.touch_port(&port).await?;
     }
     Ok(())
-}
-
-/// The domain of a network's names, with its dot.
-#[must_use]
-pub fn domain<'a>(network: &'a Network, configured: &'a str) -> &'a str {
-    if network.dns_domain.is_empty() { configured } else { &network.dns_domain }
 }

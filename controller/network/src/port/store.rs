@@ -3,6 +3,7 @@
 use super::model::{Port, Status};
 use crate::{
     error::{Error, Result},
+    network,
     sql::{self, Cells, Columns, Param},
     standard::Standard,
     subnet,
@@ -14,13 +15,16 @@ use sqlx::{AnyConnection, any::AnyRow};
 use std::collections::HashMap;
 
 /// The start of a list.
-pub const SELECT: &str = "SELECT * FROM network_port";
+pub const SELECT: &str = "SELECT * FROM (SELECT own.*, n.project_id AS network_project_id, n.shared AS network_shared, \
+    n.external AS network_external, n.dns_domain AS network_dns_domain FROM network_port own \
+    JOIN network_network n ON n.id = own.network_id) AS joined";
 
 fn from_row(row: &AnyRow) -> Result<Port> {
     Ok(Port {
         id: row.parsed("id")?,
         standard: Standard::from_row(row)?,
         network_id: row.parsed("network_id")?,
+        network: network::store::surroundings(row)?,
         mac: row.text("mac")?,
         admin_up: row.flag("admin_up")?,
         status: Status::named(&row.text("status")?),

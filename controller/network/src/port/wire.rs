@@ -160,9 +160,10 @@ pub fn render_addresses(fixed_ips: &[FixedIp]) -> Value {
     fixed_ips.iter().map(fixed).collect()
 }
 
-/// The body; `domain` ends the names of its addresses.
+/// The body; `domain` ends the names of its addresses where the network has none of its own.
 #[must_use]
 pub fn render(port: &Port, domain: &str) -> Map<String, Value> {
+    let domain = if port.network.dns_domain.is_empty() { domain } else { &port.network.dns_domain };
     let mut body = Map::new();
     let mut put = |name: &str, value: Value| body.insert(name.to_owned(), value);
     put("id", json!(port.id.to_string()));

@@ -8,11 +8,12 @@ use crate::{
     attributes::Attributes,
     error::{Error, Result},
     quota,
-    service::{Caller, Change},
+    service::{Caller, Change, NetworkService},
     standard::{Standard, check_written},
     touch::remote_groups,
 };
 use controller_base::id::{ProjectId, SecurityGroupId, SecurityGroupRuleId};
+use futures::FutureExt;
 
 /// The project's default group, made at its first use.
 pub async fn ensure_default(change: &mut Change, project: Option<&ProjectId>) -> Result<Option<SecurityGroupId>> {
@@ -32,6 +33,22 @@ pub async fn ensure_default(change: &mut Change, project: Option<&ProjectId>) ->
     store::insert(change.conn(), &group).await?;
     store::set_default_group(change.conn(), project.as_str(), group.id).await?;
     Ok(Some(group.id))
+}
+
+/// The same outside of a change, for those who only look.
+pub async fn prepare_default(service: &NetworkService, project: Option<&ProjectId>) -> Result<()> {
+    let Some(project) = project.cloned() else { return Ok(()) };
+    let mut conn = service.read().await?;
+    if store::default_group(&mut conn, project.as_str()).await?.is_some() {
+        return Ok(());
+    }
+    drop(conn);
+    service
+        .write(move |change| {
+            let project = project.clone();
+            async move { ensure_default(change, Some(&project)).await.map(drop) }.boxed()
+        })
+        .await
 }
 
 fn any(group: &SecurityGroup, ipv6: bool) -> Rule {

@@ -1,6 +1,6 @@
 //! A subnet.
 
-use crate::{address::pool::Pool, standard::Standard};
+use crate::{address::pool::Pool, network::model::Surroundings, standard::Standard};
 use controller_base::id::{NetworkId, SubnetId};
 use controller_ports::fleet::net::{Ipv6Mode, Route};
 use ipnet::IpNet;
@@ -15,6 +15,8 @@ pub struct Subnet {
     pub standard: Standard,
     /// Its network.
     pub network_id: NetworkId,
+    /// What it must know of that.
+    pub network: Surroundings,
     /// Its prefix.
     pub cidr: IpNet,
     /// The guests' default gateway.

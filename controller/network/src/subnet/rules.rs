@@ -136,6 +136,7 @@ mod tests {
             id: SubnetId::random(),
             standard: Standard::new(None, Timestamp(0)),
             network_id: NetworkId::random(),
+            network: Default::default(),
             cidr,
             gateway: None,
             enable_dhcp: true,

@@ -8,7 +8,7 @@ use crate::{
     address::{first_usable, pool},
     attributes::Attributes,
     error::{Error, Result},
-    network,
+    network::{self, model::Network},
     port::{
         self,
         model::{AUTO_DELETED, ROUTER_INTERFACE},
@@ -32,7 +32,7 @@ pub async fn create(change: &mut Change, caller: &Caller, attributes: &Attribute
     }
     network::store::lock(change.conn(), network_id).await?;
     quota::check(change, standard.project_id.as_ref(), "subnet", 1).await?;
-    let subnet = build(standard, network_id, attributes)?;
+    let subnet = build(standard, &network, attributes)?;
     rules::check_prefix(&subnet.cidr, attributes.integer("ip_version").unwrap_or(4))?;
     rules::check(&subnet, change.service.config())?;
     rules::check_overlap(&subnet.cidr, &store::of_network(change.conn(), network_id).await?)?;
@@ -43,7 +43,7 @@ pub async fn create(change: &mut Change, caller: &Caller, attributes: &Attribute
     Ok(subnet)
 }
 
-fn build(standard: Standard, network_id: NetworkId, attributes: &Attributes) -> Result<Subnet> {
+fn build(standard: Standard, network: &Network, attributes: &Attributes) -> Result<Subnet> {
     if attributes.get("subnetpool_id").is_some() || attributes.get("prefixlen").is_some() {
         return Err(Error::BadRequest("subnets", "subnet pools are not offered: give a cidr".into()));
     }
@@ -59,7 +59,8 @@ fn build(standard: Standard, network_id: NetworkId, attributes: &Attributes) -> 
     Ok(Subnet {
         id: SubnetId::random(),
         standard,
-        network_id,
+        network_id: network.id,
+        network: network.into(),
         cidr,
         gateway,
         enable_dhcp: attributes.flag("enable_dhcp").unwrap_or(true),

@@ -4,6 +4,7 @@ use super::model::{Subnet, mode_name, mode_named};
 use crate::{
     address::pool::Pool,
     error::{Error, Result},
+    network,
     sql::{self, Cells, Columns, Param},
     standard::Standard,
 };
@@ -16,7 +17,9 @@ use sqlx::{AnyConnection, any::AnyRow};
 use std::{collections::HashSet, net::IpAddr};
 
 /// The start of a list.
-pub const SELECT: &str = "SELECT * FROM network_subnet";
+pub const SELECT: &str = "SELECT * FROM (SELECT own.*, n.project_id AS network_project_id, n.shared AS network_shared, \
+    n.external AS network_external, n.dns_domain AS network_dns_domain FROM network_subnet own \
+    JOIN network_network n ON n.id = own.network_id) AS joined";
 
 #[derive(Serialize, Deserialize)]
 struct StoredPool(IpAddr, IpAddr);
@@ -43,6 +46,7 @@ fn from_row(row: &AnyRow) -> Result<Subnet> {
         id: row.parsed("id")?,
         standard: Standard::from_row(row)?,
         network_id: row.parsed("network_id")?,
+        network: network::store::surroundings(row)?,
         cidr: row.parsed("cidr")?,
         gateway: row.maybe_parsed("gateway_ip")?,
         enable_dhcp: row.flag("enable_dhcp")?,

@@ -30,6 +30,7 @@ pub const ATTRIBUTES: &[Attribute] = &[
     Attribute::fixed("prefixlen", Preset::Unset, Check::Integer(0, 128)).unfiltered(),
     Attribute::writable("service_types", Preset::Unset, Check::TextList).unfiltered(),
     Attribute::writable("dns_publish_fixed_ip", Preset::Flag(false), Check::Flag),
+    Attribute::told("router:external"),
     Attribute::writable("description", Preset::Empty, Check::Name),
     Attribute::told("tags").unfiltered(),
     Attribute::told("created_at"),
@@ -87,6 +88,7 @@ pub fn render(subnet: &Subnet) -> Map<String, Value> {
     put("subnetpool_id", Value::Null);
     put("service_types", json!(subnet.service_types));
     put("dns_publish_fixed_ip", json!(subnet.dns_publish_fixed_ip));
+    put("router:external", json!(subnet.network.external));
     subnet.standard.render(&mut body);
     body
 }
