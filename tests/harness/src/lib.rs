@@ -9,3 +9,4 @@ pub mod exec;
 pub mod kvm;
 pub mod paths;
 pub mod postgres;
+pub mod rest;
