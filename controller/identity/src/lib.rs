@@ -1,1 +1,41 @@
-//! To be written.
+//! Identity: who there is, what they may do where, and where the services are. Keystone's v3 API.
+//!
+//! Owns users, groups, projects, domains, roles, assignments, the catalog, credentials and tokens, and the tables `identity_*`. Checks
+//! tokens for all services, in process ([`controller_web::Authenticator`]). Knows no other service.
+//!
+//! ```text
+//!  password / token --> authenticate --> Payload --Fernet--> token text (nothing is stored)
+//!                                                               |
+//!  request --> Authenticator --> cache --miss--> open, expiry, user and scope enabled, not revoked, roles
+//! ```
+//!
+//! Invariants:
+//! - A token means what the database says now: disabling, deleting, taking a role away and revoking hold from the commit on. The
+//!   cache is keyed by an epoch that every such change moves ([`Identity::touch`]).
+//! - Passwords are stored as Argon2id (bcrypt of an older Keystone is understood); hashing never runs on the threads that
+//!   serve requests, and only as many at once as memory is meant for.
+//! - What a wrong password, a missing user and a disabled user look like from outside is the same.
+
+mod assignment;
+mod bootstrap;
+mod catalog;
+mod core;
+mod credential;
+mod error;
+mod group;
+mod listing;
+mod password;
+pub mod policy;
+mod project;
+mod role;
+mod routes;
+mod schema;
+pub mod token;
+mod user;
+mod wire;
+
+pub use self::core::{Identity, Settings};
+pub use bootstrap::{Bootstrap, CatalogEntry};
+pub use error::IdentityError;
+pub use routes::{INFO, routes, service};
+pub use schema::MIGRATIONS;

@@ -1,0 +1,49 @@
+//! The catalog: regions, services and their endpoints, and what a token shows of them.
+
+pub(crate) mod endpoint_api;
+pub(crate) mod policy;
+pub(crate) mod region_api;
+mod service;
+pub(crate) mod service_api;
+pub(crate) mod store;
+mod wire;
+
+use crate::wire::Attributes;
+use controller_base::id::{EndpointId, RegionId, ServiceId};
+
+/// A region.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Region {
+    pub id: RegionId,
+    pub parent_id: Option<RegionId>,
+    pub description: String,
+    pub extra: Attributes,
+    pub generation: i64,
+}
+
+/// A service.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Service {
+    pub id: ServiceId,
+    pub kind: String,
+    pub name: String,
+    pub description: Option<String>,
+    pub enabled: bool,
+    pub extra: Attributes,
+    pub generation: i64,
+}
+
+/// Where a service is.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Endpoint {
+    pub id: EndpointId,
+    pub service_id: ServiceId,
+    pub region_id: Option<RegionId>,
+    /// `public`, `internal` or `admin`.
+    pub interface: String,
+    /// May hold `$(project_id)s` and the like.
+    pub url: String,
+    pub enabled: bool,
+    pub extra: Attributes,
+    pub generation: i64,
+}

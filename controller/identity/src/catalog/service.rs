@@ -1,0 +1,148 @@
+//! What a token shows of the catalog.
+
+use super::{Endpoint, Region, Service, store};
+use crate::{Identity, IdentityError};
+use controller_base::id::{EndpointId, RegionId, ServiceId};
+use controller_db::DbError;
+use controller_web::{Params, TokenInfo};
+use serde_json::{Value, json};
+
+impl Identity {
+    /// The catalog with its URLs filled in for a token.
+    pub(crate) async fn catalog_for(&self, token: &TokenInfo) -> Result<Value, IdentityError> {
+        let mut conn = self.db.read().await?;
+        let none = Params::default();
+        let services = store::list_services(&mut conn, &none).await?;
+        let endpoints = store::list_endpoints(&mut conn, &none).await?;
+        let entry = |service: &Service| {
+            let own = endpoints.iter().filter(|endpoint| endpoint.enabled && endpoint.service_id == service.id);
+            let own: Vec<Value> = own.filter_map(|endpoint| shown(endpoint, token)).collect();
+            json!({"id": service.id, "type": service.kind, "name": service.name, "endpoints": own})
+        };
+        Ok(services.iter().filter(|service| service.enabled).map(entry).collect())
+    }
+
+    /// A region by its id.
+    pub(crate) async fn region(&self, id: &str) -> Result<Region, IdentityError> {
+        let missing = || IdentityError::not_found("region", id);
+        let wanted: RegionId = id.parse().map_err(|_| missing())?;
+        store::get_region(&mut *self.db.read().await?, &wanted).await?.ok_or_else(missing)
+    }
+
+    /// A service by its id.
+    pub(crate) async fn catalog_service(&self, id: &str) -> Result<Service, IdentityError> {
+        let missing = || IdentityError::not_found("service", id);
+        let wanted: ServiceId = id.parse().map_err(|_| missing())?;
+        store::get_service(&mut *self.db.read().await?, &wanted).await?.ok_or_else(missing)
+    }
+
+    /// An endpoint by its id.
+    pub(crate) async fn endpoint(&self, id: &str) -> Result<Endpoint, IdentityError> {
+        let missing = || IdentityError::not_found("endpoint", id);
+        let wanted: EndpointId = id.parse().map_err(|_| missing())?;
+        store::get_endpoint(&mut *self.db.read().await?, &wanted).await?.ok_or_else(missing)
+    }
+
+    /// Stores a new or changed region; its parent must exist.
+    pub(crate) async fn put_region(&self, region: &Region, new: bool) -> Result<(), IdentityError> {
+        let mut tx = self.db.begin().await?;
+        if let Some(parent) = &region.parent_id
+            && store::get_region(&mut tx, parent).await?.is_none()
+        {
+            return Err(IdentityError::not_found("region", parent));
+        }
+        if new {
+            let duplicate = |error| match error {
+                DbError::UniqueViolation { .. } => {
+                    IdentityError::Conflict { kind: "region", details: format!("Duplicate ID, {}", region.id) }
+                }
+                other => IdentityError::Db(other),
+            };
+            store::insert_region(&mut tx, region).await.map_err(duplicate)?;
+        } else {
+            store::update_region(&mut tx, region).await?;
+        }
+        Ok(tx.commit().await?)
+    }
+
+    /// Deletes a region without regions below and endpoints in it.
+    pub(crate) async fn delete_region(&self, id: &RegionId) -> Result<(), IdentityError> {
+        let mut tx = self.db.begin().await?;
+        store::delete_region(&mut tx, id).await.map_err(|error| match error {
+            DbError::ForeignKeyViolation => IdentityError::Forbidden(format!(
+                "Unable to delete region {id} because it or its child regions have associated endpoints."
+            )),
+            other => IdentityError::Db(other),
+        })?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Stores a new or changed service.
+    pub(crate) async fn put_service(&self, service: &Service, new: bool) -> Result<(), IdentityError> {
+        let mut tx = self.db.begin().await?;
+        if new {
+            store::insert_service(&mut tx, service).await?;
+        } else {
+            store::update_service(&mut tx, service).await?;
+        }
+        Ok(tx.commit().await?)
+    }
+
+    /// Deletes a service with its endpoints.
+    pub(crate) async fn delete_service(&self, id: &ServiceId) -> Result<(), IdentityError> {
+        let mut tx = self.db.begin().await?;
+        store::delete_service(&mut tx, id).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Stores a new or changed endpoint; its service and region must exist.
+    pub(crate) async fn put_endpoint(&self, endpoint: &Endpoint, new: bool) -> Result<(), IdentityError> {
+        let mut tx = self.db.begin().await?;
+        if store::get_service(&mut tx, &endpoint.service_id).await?.is_none() {
+            return Err(IdentityError::invalid(format!("Could not find service: {}.", endpoint.service_id)));
+        }
+        if let Some(region) = &endpoint.region_id
+            && store::get_region(&mut tx, region).await?.is_none()
+        {
+            return Err(IdentityError::invalid(format!("Could not find region: {region}.")));
+        }
+        if new {
+            store::insert_endpoint(&mut tx, endpoint).await?;
+        } else {
+            store::update_endpoint(&mut tx, endpoint).await?;
+        }
+        Ok(tx.commit().await?)
+    }
+
+    /// Deletes an endpoint.
+    pub(crate) async fn delete_endpoint(&self, id: &EndpointId) -> Result<(), IdentityError> {
+        let mut tx = self.db.begin().await?;
+        store::delete_endpoint(&mut tx, id).await?;
+        Ok(tx.commit().await?)
+    }
+}
+
+/// An endpoint in a token; none if its URL needs a project that the token does not have.
+fn shown(endpoint: &Endpoint, token: &TokenInfo) -> Option<Value> {
+    let region = endpoint.region_id.as_ref().map(RegionId::as_str);
+    Some(json!({
+        "id": endpoint.id, "interface": endpoint.interface, "region": region, "region_id": region,
+        "url": fill(&endpoint.url, token)?,
+    }))
+}
+
+fn fill(url: &str, token: &TokenInfo) -> Option<String> {
+    let project = token.project().map(|project| project.id.as_str());
+    let mut out = url.to_owned();
+    for open in ["$(", "%("] {
+        for (name, value) in
+            [("project_id", project), ("tenant_id", project), ("user_id", Some(token.user.id.as_str()))]
+        {
+            let place = format!("{open}{name})s");
+            if out.contains(&place) {
+                out = out.replace(&place, value?);
+            }
+        }
+    }
+    Some(out)
+}

@@ -1,0 +1,114 @@
+//! What identity's rules answer, and the one mapping to Keystone's statuses and words.
+
+use controller_base::id::InvalidId;
+use controller_db::DbError;
+use controller_web::{ApiError, AuthError};
+
+/// Why identity did not do what was wanted.
+#[derive(Debug, thiserror::Error)]
+pub enum IdentityError {
+    /// The thing does not exist.
+    #[error("could not find {kind}: {id}")]
+    NotFound {
+        /// Keystone's word for its kind.
+        kind: &'static str,
+        /// What was looked for.
+        id: String,
+    },
+    /// There is one like it already.
+    #[error("conflict storing {kind}: {details}")]
+    Conflict {
+        /// Keystone's word for its kind.
+        kind: &'static str,
+        /// What collides.
+        details: String,
+    },
+    /// The request makes no sense.
+    #[error("invalid request: {0}")]
+    Invalid(String),
+    /// The thing must not be touched like this.
+    #[error("forbidden: {0}")]
+    Forbidden(String),
+    /// Wrong credentials, whichever.
+    #[error("not authenticated: {0}")]
+    Unauthorized(&'static str),
+    /// The database failed.
+    #[error(transparent)]
+    Db(#[from] DbError),
+    /// Something that cannot happen did.
+    #[error("internal: {0}")]
+    Internal(String),
+}
+
+impl IdentityError {
+    pub(crate) fn not_found(kind: &'static str, id: impl ToString) -> Self {
+        Self::NotFound { kind, id: id.to_string() }
+    }
+
+    pub(crate) fn invalid(message: impl Into<String>) -> Self {
+        Self::Invalid(message.into())
+    }
+
+    /// For a broken uniqueness of a name within a domain.
+    pub(crate) fn duplicate_name(error: DbError, kind: &'static str, name: &str, domain: Option<&str>) -> Self {
+        match error {
+            DbError::UniqueViolation { .. } => Self::Conflict {
+                kind,
+                details: match domain {
+                    Some(domain) => format!("Duplicate entry found with name {name} at domain ID {domain}"),
+                    None => format!("Duplicate entry found with name {name}"),
+                },
+            },
+            other => Self::Db(other),
+        }
+    }
+}
+
+impl From<sqlx::Error> for IdentityError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Db(error.into())
+    }
+}
+
+impl From<InvalidId> for IdentityError {
+    fn from(error: InvalidId) -> Self {
+        Self::not_found(error.kind, error.text)
+    }
+}
+
+impl From<IdentityError> for ApiError {
+    fn from(error: IdentityError) -> Self {
+        match error {
+            IdentityError::NotFound { kind, id } => Self::not_found(format!("Could not find {kind}: {id}.")),
+            IdentityError::Conflict { kind, details } => {
+                Self::conflict(format!("Conflict occurred attempting to store {kind} - {details}."))
+            }
+            IdentityError::Invalid(message) => Self::bad_request(message),
+            IdentityError::Forbidden(message) => Self::forbidden(message),
+            IdentityError::Unauthorized(reason) => Self::unauthorized().with_source(reason),
+            IdentityError::Db(DbError::Busy(source)) => Self::unavailable(source),
+            IdentityError::Db(
+                source @ (DbError::UniqueViolation { .. }
+                | DbError::ForeignKeyViolation
+                | DbError::UnknownScheme
+                | DbError::UnknownMigration { .. }
+                | DbError::Corrupt { .. }
+                | DbError::Sqlx(_)),
+            ) => Self::internal(source),
+            IdentityError::Internal(reason) => Self::internal(reason),
+        }
+    }
+}
+
+impl From<IdentityError> for AuthError {
+    fn from(error: IdentityError) -> Self {
+        match error {
+            IdentityError::NotFound { .. }
+            | IdentityError::Conflict { .. }
+            | IdentityError::Invalid(_)
+            | IdentityError::Forbidden(_)
+            | IdentityError::Unauthorized(_) => Self::Invalid,
+            IdentityError::Db(_) | IdentityError::Internal(_) => Self::Unavailable(Box::new(error)),
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! `/v3/groups`.
+
+use super::{Group, store, wire};
+use crate::{Identity, IdentityError, policy::visible};
+use axum::extract::{Path, State};
+use controller_web::{ApiError, Context, Json, Params, Routes, Target};
+use http::StatusCode;
+use serde_json::{Value, json};
+
+pub(crate) fn routes() -> Routes<Identity> {
+    Routes::new()
+        .get("/v3/groups", "identity:list_groups", list)
+        .post("/v3/groups", "identity:create_group", create)
+        .get("/v3/groups/{group_id}", "identity:get_group", show)
+        .patch("/v3/groups/{group_id}", "identity:update_group", update)
+        .delete("/v3/groups/{group_id}", "identity:delete_group", delete)
+}
+
+pub(super) fn target(group: &Group) -> Target {
+    Target::none().with("target.group.id", &group.id).with("target.group.domain_id", &group.domain_id)
+}
+
+async fn list(State(identity): State<Identity>, context: Context, params: Params) -> Result<Json<Value>, ApiError> {
+    let domain = crate::policy::listed_domain(&context, &params)?;
+    let target = Target::none().with_maybe("target.domain_id", domain.as_ref());
+    context.enforce("identity:list_groups", &target)?;
+    let mut conn = identity.db.read().await.map_err(IdentityError::from)?;
+    let groups = store::list(&mut conn, domain.as_ref(), None, &params).await.map_err(IdentityError::from)?;
+    let items = groups.iter().map(|group| wire::render(group, context.url())).collect();
+    Ok(Json(crate::wire::list("groups", items, &context.self_link())))
+}
+
+async fn create(
+    State(identity): State<Identity>,
+    context: Context,
+    Json(body): Json<wire::Body>,
+) -> Result<(StatusCode, Json<Value>), ApiError> {
+    let own = crate::policy::callers_domain(&context);
+    let group = body.group.into_group(own.as_ref())?;
+    context.enforce("identity:create_group", &target(&group))?;
+    identity.create_group(&group).await?;
+    Ok((StatusCode::CREATED, Json(json!({"group": wire::render(&group, context.url())}))))
+}
+
+async fn show(
+    State(identity): State<Identity>,
+    context: Context,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, ApiError> {
+    let group = visible(identity.group(&id).await, &context, "identity:get_group", target)?;
+    Ok(Json(json!({"group": wire::render(&group, context.url())})))
+}
+
+async fn update(
+    State(identity): State<Identity>,
+    context: Context,
+    Path(id): Path<String>,
+    Json(body): Json<wire::Body>,
+) -> Result<Json<Value>, ApiError> {
+    let group = visible(identity.group(&id).await, &context, "identity:update_group", target)?;
+    let changed = identity.update_group(&group.id, body.group.into_change(&group)?).await?;
+    Ok(Json(json!({"group": wire::render(&changed, context.url())})))
+}
+
+async fn delete(
+    State(identity): State<Identity>,
+    context: Context,
+    Path(id): Path<String>,
+) -> Result<StatusCode, ApiError> {
+    let group = visible(identity.group(&id).await, &context, "identity:delete_group", target)?;
+    identity.delete_group(&group.id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,26 @@
+//! Roles, and which imply which.
+
+pub(crate) mod api;
+pub(crate) mod implied_api;
+pub(crate) mod policy;
+mod service;
+pub(crate) mod store;
+mod wire;
+
+pub(crate) use wire::render;
+
+use crate::wire::Attributes;
+use controller_base::id::{DomainId, RoleId};
+
+/// A role.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Role {
+    pub id: RoleId,
+    /// None: it can be assigned everywhere.
+    pub domain_id: Option<DomainId>,
+    pub name: String,
+    pub description: Option<String>,
+    pub options: Attributes,
+    pub extra: Attributes,
+    pub generation: i64,
+}

@@ -1,0 +1,140 @@
+//! From a token's text to what services see of it, and from what somebody proved to a token's text.
+
+use super::{
+    fernet,
+    payload::{Payload, ScopeId},
+};
+use crate::{
+    Identity, IdentityError,
+    assignment::{Actor, Target},
+};
+use async_trait::async_trait;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use controller_base::Timestamp;
+use controller_web::{
+    AuthError, Authenticator, Scope, TokenInfo,
+    token::{DomainRef, ProjectRef, UserRef},
+};
+use sqlx::AnyConnection;
+use std::sync::Arc;
+
+#[async_trait]
+impl Authenticator for Identity {
+    async fn authenticate(&self, token: &str) -> Result<Arc<TokenInfo>, AuthError> {
+        Ok(self.validate(token).await?)
+    }
+}
+
+impl Identity {
+    /// What a token says, if it is valid now.
+    pub(crate) async fn validate(&self, token: &str) -> Result<Arc<TokenInfo>, IdentityError> {
+        let epoch = self.epoch().await?;
+        if let Some(known) = self.cache.get(token, epoch, self.clock.now()) {
+            return Ok(known);
+        }
+        let (payload, issued_at) = self.open_token(token)?;
+        let mut conn = self.db.read().await?;
+        let info = Arc::new(self.resolve(&mut conn, &payload, issued_at).await?);
+        self.cache.put(token, epoch, info.clone());
+        Ok(info)
+    }
+
+    /// Seals a payload that was resolved before.
+    pub(crate) fn seal_token(&self, payload: &Payload) -> String {
+        let keys = self.keys.keys();
+        let seconds = u64::try_from(self.clock.now().0 / 1_000_000).unwrap_or(0);
+        // A repository is never empty.
+        keys.first().map_or_else(String::new, |key| fernet::seal(key, &payload.encode(), seconds, rand::random()))
+    }
+
+    fn open_token(&self, token: &str) -> Result<(Payload, Timestamp), IdentityError> {
+        let bad = || IdentityError::Unauthorized("the token cannot be opened");
+        let (bytes, seconds) = fernet::open(&self.keys.keys(), token).ok_or_else(bad)?;
+        let payload = Payload::decode(&bytes).ok_or_else(bad)?;
+        if payload.expires_at <= self.clock.now() {
+            return Err(IdentityError::Unauthorized("the token has ended"));
+        }
+        let issued_at =
+            i64::try_from(seconds).ok().and_then(|seconds| seconds.checked_mul(1_000_000)).ok_or_else(bad)?;
+        Ok((payload, Timestamp(issued_at)))
+    }
+
+    /// Looks everything up that a payload names. Fails like a wrong password where the user or the scope is gone, disabled or
+    /// without roles, and where the token was revoked.
+    pub(crate) async fn resolve(
+        &self,
+        conn: &mut AnyConnection,
+        payload: &Payload,
+        issued_at: Timestamp,
+    ) -> Result<TokenInfo, IdentityError> {
+        let user = self.token_user(conn, payload).await?;
+        if self.is_revoked(conn, payload, issued_at).await? {
+            return Err(IdentityError::Unauthorized("the token was revoked"));
+        }
+        let (scope, target) = token_scope(conn, &payload.scope).await?;
+        let roles = match target {
+            None => Vec::new(),
+            Some(target) => {
+                let roles = crate::assignment::effective_roles(conn, &Actor::User(user.id.clone()), &target).await?;
+                if roles.is_empty() {
+                    return Err(IdentityError::Unauthorized("the user has no role in the scope"));
+                }
+                roles
+            }
+        };
+        Ok(TokenInfo {
+            user,
+            scope,
+            roles,
+            methods: payload.methods.clone(),
+            audit_ids: payload.audit_ids.clone(),
+            issued_at,
+            expires_at: payload.expires_at,
+        })
+    }
+
+    async fn token_user(&self, conn: &mut AnyConnection, payload: &Payload) -> Result<UserRef, IdentityError> {
+        let gone = || IdentityError::Unauthorized("the user is gone or disabled");
+        let user =
+            crate::user::store::get(conn, &payload.user_id).await?.filter(|user| user.enabled).ok_or_else(gone)?;
+        let domain = crate::project::store::get_domain(conn, &user.domain_id).await?;
+        let domain = domain.filter(|domain| domain.enabled).ok_or_else(gone)?;
+        Ok(UserRef {
+            id: user.id,
+            name: user.name,
+            domain: DomainRef { id: user.domain_id, name: domain.name },
+            password_expires_at: user.password_expires_at,
+        })
+    }
+}
+
+async fn token_scope(conn: &mut AnyConnection, scope: &ScopeId) -> Result<(Scope, Option<Target>), IdentityError> {
+    let gone = || IdentityError::Unauthorized("the scope is gone or disabled");
+    match scope {
+        ScopeId::Unscoped => Ok((Scope::Unscoped, None)),
+        ScopeId::System => Ok((Scope::System, Some(Target::System))),
+        ScopeId::Domain(id) => {
+            let domain = crate::project::store::get_domain(conn, id).await?.filter(|d| d.enabled).ok_or_else(gone)?;
+            Ok((Scope::Domain(DomainRef { id: id.clone(), name: domain.name }), Some(Target::Domain(id.clone()))))
+        }
+        ScopeId::Project(id) => {
+            let project = crate::project::store::get(conn, id).await?.filter(|p| p.enabled).ok_or_else(gone)?;
+            let domain_id = project.owning_domain();
+            let domain = crate::project::store::get_domain(conn, &domain_id).await?;
+            let domain = domain.filter(|domain| domain.enabled).ok_or_else(gone)?;
+            let project = ProjectRef {
+                id: project.id,
+                name: project.name,
+                domain: DomainRef { id: domain_id, name: domain.name },
+                is_domain: project.is_domain,
+            };
+            let target = Target::Project(project.id.clone());
+            Ok((Scope::Project(project), Some(target)))
+        }
+    }
+}
+
+/// A new audit id: 16 random bytes.
+pub(crate) fn audit_id() -> String {
+    URL_SAFE_NO_PAD.encode(rand::random::<[u8; 16]>())
+}

@@ -1,0 +1,104 @@
+//! Rules of users.
+
+use super::{User, store};
+use crate::{Identity, IdentityError, wire::Attributes};
+use controller_base::{
+    Secret,
+    id::{ProjectId, UserId},
+};
+
+/// What a change of a user may hold.
+#[derive(Debug, Default)]
+pub(crate) struct UserChange {
+    pub name: Option<String>,
+    pub enabled: Option<bool>,
+    pub default_project_id: Option<Option<ProjectId>>,
+    pub password: Option<Option<Secret>>,
+    pub options: Option<Attributes>,
+    pub extra: Attributes,
+}
+
+impl Identity {
+    /// A user by its id.
+    pub(crate) async fn user(&self, id: &str) -> Result<User, IdentityError> {
+        let missing = || IdentityError::not_found("user", id);
+        let wanted: UserId = id.parse().map_err(|_| missing())?;
+        store::get(&mut *self.db.read().await?, &wanted).await?.ok_or_else(missing)
+    }
+
+    /// Stores a new user; its domain must exist.
+    pub(crate) async fn create_user(&self, mut user: User, password: Option<Secret>) -> Result<User, IdentityError> {
+        if let Some(password) = password {
+            user.password_hash = Some(self.passwords.hash(&password).await?);
+            user.password_changed_at = Some(self.clock.now());
+        }
+        let mut tx = self.db.begin().await?;
+        if crate::project::store::get_domain(&mut tx, &user.domain_id).await?.is_none() {
+            return Err(IdentityError::not_found("domain", &user.domain_id));
+        }
+        store::insert(&mut tx, &user).await.map_err(|error| duplicate(error, &user))?;
+        tx.commit().await?;
+        Ok(user)
+    }
+
+    /// Changes a user. A new password, a new name and being disabled end the user's tokens.
+    pub(crate) async fn update_user(&self, id: &UserId, change: UserChange) -> Result<User, IdentityError> {
+        let ends_tokens = change.password.is_some() || change.enabled == Some(false);
+        // Hashed outside of the transaction: it takes long.
+        let hash = match &change.password {
+            Some(Some(password)) => Some(Some(self.passwords.hash(password).await?)),
+            Some(None) => Some(None),
+            None => None,
+        };
+        let mut tx = self.db.begin().await?;
+        let found = store::get(&mut tx, id).await?;
+        let mut user = found.ok_or_else(|| IdentityError::not_found("user", id))?;
+        user.name = change.name.unwrap_or(user.name);
+        user.enabled = change.enabled.unwrap_or(user.enabled);
+        user.default_project_id = change.default_project_id.unwrap_or(user.default_project_id);
+        if let Some(hash) = hash {
+            user.password_hash = hash;
+            user.password_changed_at = Some(self.clock.now());
+        }
+        crate::wire::merge_options(&mut user.options, change.options);
+        crate::wire::merge(&mut user.extra, change.extra);
+        store::update(&mut tx, &user).await.map_err(|error| match error {
+            IdentityError::Db(error) => duplicate(error, &user),
+            other => other,
+        })?;
+        if ends_tokens {
+            self.revoke_user(&mut tx, id).await?;
+        }
+        self.touch(&mut tx).await?;
+        tx.commit().await?;
+        Ok(user)
+    }
+
+    /// Changes one's own password, knowing the old one.
+    pub(crate) async fn change_password(&self, id: &str, old: &Secret, new: Secret) -> Result<(), IdentityError> {
+        let user = match self.user(id).await {
+            Err(IdentityError::NotFound { .. }) => None,
+            other => Some(other?),
+        };
+        let hash = user.as_ref().and_then(|user| user.password_hash.clone());
+        let right = self.passwords.verify(old, hash).await?;
+        let user = user.filter(|user| right && user.enabled).ok_or(IdentityError::Unauthorized("wrong password"))?;
+        if *old == new {
+            return Err(IdentityError::invalid("The new password must differ from the old one."));
+        }
+        let change = UserChange { password: Some(Some(new)), ..UserChange::default() };
+        self.update_user(&user.id, change).await.map(|_| ())
+    }
+
+    /// Deletes a user.
+    pub(crate) async fn delete_user(&self, id: &UserId) -> Result<(), IdentityError> {
+        let mut tx = self.db.begin().await?;
+        store::delete(&mut tx, id).await?;
+        self.touch(&mut tx).await?;
+        Ok(tx.commit().await?)
+    }
+}
+
+fn duplicate(error: controller_db::DbError, user: &User) -> IdentityError {
+    IdentityError::duplicate_name(error, "user", &user.name, Some(user.domain_id.as_str()))
+}
