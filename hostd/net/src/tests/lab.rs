@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read, Write};
+use std::net::{Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::process::{Command, Output};
@@ -13,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use nix::mount::{MsFlags, mount};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sched::{CloneFlags, unshare};
+use nix::sched::{CloneFlags, setns, unshare};
 use tokio::runtime::Runtime;
 
 use crate::metadata::{GuestMetadata, MetadataTable};
@@ -195,29 +196,62 @@ impl Guest {
         self.run(&format!("busybox ping -c 1 -W 1 {address}")).status.success()
     }
 
-    /// Sends a line to a TCP server and returns what it says; `None` if there is no connection.
+    /// What a TCP server says; `None` if there is no connection.
     pub(super) fn tcp(&self, address: &str, port: u16) -> Option<String> {
-        let output = self.run(&format!("echo hello | timeout 2 busybox nc -w 1 {address} {port}"));
-        let text = String::from_utf8(output.stdout).unwrap();
-        (!text.is_empty()).then_some(text)
+        let to = SocketAddr::new(address.parse().unwrap(), port);
+        self.inside(move || {
+            let mut stream = TcpStream::connect_timeout(&to, Duration::from_secs(1)).ok()?;
+            stream.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
+            let mut text = String::new();
+            stream.read_to_string(&mut text).ok()?;
+            Some(text)
+        })
     }
 
-    /// A TCP server that answers each connection with the client's address.
+    /// A TCP server that tells each client its address.
     pub(super) fn serve(&self, port: u16) {
-        let namespace = self.namespace.clone();
-        let mut child = Command::new("ip")
-            .args(["netns", "exec", &namespace, "busybox", "nc", "-ll", "-p", &port.to_string(), "-e", "sh", "-c"])
-            .arg("echo from $NCAT_REMOTE_ADDR; cat")
-            .spawn()
-            .unwrap();
-        thread::spawn(move || child.wait());
-        let listening = || self.text("cat /proc/net/tcp /proc/net/tcp6").contains(&format!(":{port:04X} "));
-        until("the server listens", listening);
+        let listener = self.inside(move || TcpListener::bind((Ipv6Addr::UNSPECIFIED, port)).unwrap());
+        thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                let mut stream = stream;
+                let from = stream.peer_addr().unwrap().ip().to_canonical();
+                drop(write!(stream, "{from}"));
+            }
+        });
     }
 
-    pub(super) fn http(&self, url: &str) -> Option<String> {
-        let output = self.run(&format!("busybox wget -T 2 -q -O - {url}"));
-        output.status.success().then(|| String::from_utf8(output.stdout).unwrap())
+    /// A TCP server that says what it is told.
+    pub(super) fn echo(&self, port: u16) {
+        let listener = self.inside(move || TcpListener::bind((Ipv6Addr::UNSPECIFIED, port)).unwrap());
+        thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            drop(std::io::copy(&mut stream.try_clone().unwrap(), &mut stream));
+        });
+    }
+
+    /// Runs the work in the guest's namespace.
+    pub(super) fn inside<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
+        let namespace = File::open(format!("/run/netns/{}", self.namespace)).unwrap();
+        let inside = move || {
+            setns(namespace, CloneFlags::CLONE_NEWNET).unwrap();
+            work()
+        };
+        thread::spawn(inside).join().unwrap()
+    }
+
+    /// The body at the path of the metadata service; `None` if it is not 200.
+    pub(super) fn metadata(&self, path: &str) -> Option<String> {
+        let request = format!("GET {path} HTTP/1.1\r\nHost: 169.254.169.254\r\nConnection: close\r\n\r\n");
+        let answer = self.inside(move || {
+            let to = SocketAddr::from(([169, 254, 169, 254], 80));
+            let mut stream = TcpStream::connect_timeout(&to, Duration::from_secs(2)).unwrap();
+            stream.write_all(request.as_bytes()).unwrap();
+            let mut text = String::new();
+            stream.read_to_string(&mut text).unwrap();
+            text
+        });
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        head.starts_with("HTTP/1.1 200 ").then(|| body.to_owned())
     }
 }
 
@@ -233,6 +267,11 @@ pub(super) fn until(what: &str, mut condition: impl FnMut() -> bool) {
 pub(super) fn ip(arguments: &str) {
     let output = Command::new("ip").args(arguments.split_whitespace()).output().unwrap();
     assert!(output.status.success(), "ip {arguments}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+pub(super) fn nft(command: &str) {
+    let output = Command::new("nft").arg(command).output().unwrap();
+    assert!(output.status.success(), "nft {command}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
 /// An id that is a UUID in form; `number` makes it unlike others in its first bytes.

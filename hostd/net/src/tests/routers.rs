@@ -88,7 +88,7 @@ fn guests_leave_with_the_shared_address() {
     let outside = lab.outside(OUTSIDE);
     outside.serve(80);
     let guest = lab.addressed_guest(&one, 24, Some("10.1.0.1"));
-    assert_eq!(guest.tcp(OUTSIDE, 80).as_deref().map(client), Some("203.0.113.10"));
+    assert_eq!(guest.tcp(OUTSIDE, 80).as_deref(), Some("203.0.113.10"));
     assert!(guest.pings("203.0.113.1"), "the host");
     let mut plain = router;
     if let Some(gateway) = &mut plain.gateway {
@@ -109,23 +109,18 @@ fn floating_addresses_lead_both_ways() {
     router.floating_ips = vec![floating(0x50, "203.0.113.50", &one)];
     lab.upsert(vec![Object::Router(router.clone())]);
 
-    assert_eq!(outside.tcp("203.0.113.50", 80).as_deref().map(client), Some(OUTSIDE), "in");
-    assert_eq!(guest.tcp(OUTSIDE, 80).as_deref().map(client), Some("203.0.113.50"), "out, before the shared address");
-    assert_eq!(other.tcp(OUTSIDE, 80).as_deref().map(client), Some("203.0.113.10"), "others leave as before");
+    assert_eq!(outside.tcp("203.0.113.50", 80).as_deref(), Some(OUTSIDE), "in");
+    assert_eq!(guest.tcp(OUTSIDE, 80).as_deref(), Some("203.0.113.50"), "out, before the shared address");
+    assert_eq!(other.tcp(OUTSIDE, 80).as_deref(), Some("203.0.113.10"), "others leave as before");
     assert!(other.tcp("203.0.113.50", 80).is_some(), "from inside to outside to inside");
     assert!(guest.tcp("203.0.113.50", 80).is_some(), "to itself");
 
     router.floating_ips.push(floating(0x51, "203.0.113.51", &two));
     lab.upsert(vec![Object::Router(router.clone())]);
-    assert_eq!(other.tcp("203.0.113.50", 80).as_deref().map(client), Some("203.0.113.51"));
+    assert_eq!(other.tcp("203.0.113.50", 80).as_deref(), Some("203.0.113.51"));
 
     router.floating_ips.clear();
     lab.upsert(vec![Object::Router(router)]);
     assert_eq!(outside.tcp("203.0.113.50", 80), None);
-    assert_eq!(guest.tcp(OUTSIDE, 80).as_deref().map(client), Some("203.0.113.10"));
-}
-
-/// The address that the server saw.
-fn client(answer: &str) -> &str {
-    answer.lines().next().and_then(|line| line.strip_prefix("from ")).unwrap_or(answer)
+    assert_eq!(guest.tcp(OUTSIDE, 80).as_deref(), Some("203.0.113.10"));
 }

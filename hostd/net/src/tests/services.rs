@@ -40,12 +40,12 @@ fn a_guest_boots_from_the_network() {
     }
 
     guest.ip("route add 169.254.169.254/32 via 10.1.0.2");
-    let json = guest.http("http://169.254.169.254/openstack/latest/meta_data.json").unwrap();
+    let json = guest.metadata("/openstack/latest/meta_data.json").unwrap();
     assert!(json.contains("\"hostname\":\"web.novalocal\""), "{json}");
-    assert_eq!(guest.http("http://169.254.169.254/2009-04-04/meta-data/instance-id").unwrap(), "i-0000002a");
-    assert_eq!(guest.http("http://169.254.169.254/latest/meta-data/local-ipv4").unwrap(), "10.1.0.5");
-    assert_eq!(guest.http("http://169.254.169.254/latest/user-data").unwrap(), "#!/bin/sh\necho hi\n");
-    assert_eq!(guest.http("http://169.254.169.254/openstack/latest/nothing"), None);
+    assert_eq!(guest.metadata("/2009-04-04/meta-data/instance-id").unwrap(), "i-0000002a");
+    assert_eq!(guest.metadata("/latest/meta-data/local-ipv4").unwrap(), "10.1.0.5");
+    assert_eq!(guest.metadata("/latest/user-data").unwrap(), "#!/bin/sh\necho hi\n");
+    assert_eq!(guest.metadata("/openstack/latest/nothing"), None);
 
     assert!(guest.text("busybox nslookup web.example.org 10.1.0.2").contains("10.1.0.5"));
     assert!(guest.text("busybox nslookup 10.1.0.5 10.1.0.2").contains("web.example.org"));

@@ -91,10 +91,11 @@ fn zones(desired: &Desired) -> BTreeMap<String, u16> {
     zones
 }
 
+/// The incoming interface tells what is routed from what is bridged, which passes this chain too under br_netfilter.
 fn masquerade(config: &NetConfig) -> Vec<String> {
     let wanted = config.physical_networks.values().filter(|p| p.masquerade);
     wanted
-        .flat_map(|p| p.host_addresses.iter().filter(|a| a.addr().is_ipv4()).map(move |a| (p, a.trunc())))
-        .map(|(p, net)| format!("ip saddr {net} ip daddr != {net} oifname != \"{}\" masquerade", p.interface))
+        .flat_map(|p| p.host_addresses.iter().filter(|a| a.addr().is_ipv4()).map(move |a| (&p.interface, a.trunc())))
+        .map(|(bridge, net)| format!("iifname \"{bridge}\" oifname != \"{bridge}\" ip saddr {net} masquerade"))
         .collect()
 }
