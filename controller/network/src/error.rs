@@ -125,10 +125,12 @@ errors! {
         SecurityGroupNotSingleGroupRules = "Only allowed to update rules for one security profile at a time";
         SecurityGroupRulesNotSingleTenant = "Multiple tenant_ids in bulk security group rule create not allowed";
         SecurityGroupRuleParameterConflict(String, String) = "Conflicting value ethertype {0} for CIDR {1}";
+        NetworkRequiresSubnet(String) = "Network {0} requires a subnet in order to boot instances on.";
         InvalidQuotaValue(String) = "Change would make usage less than 0 for the following resources: {0}.";
         TenantIdProjectIdFilterConflict = "Both tenant_id and project_id passed as filters.";
     }
     Forbidden {
+        ExternalNetworkAttachForbidden(String) = "It is not allowed to create an interface on external network {0}";
         PolicyNotAuthorized(String) = "{0} is disallowed by policy";
     }
     PreconditionFailed {

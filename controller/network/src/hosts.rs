@@ -1,8 +1,98 @@
-//! The hosts as the network must know them: where their tunnels end, and which are up.
+//! What hosts that come and go mean for networks: tunnels end elsewhere, another host hides the tenants' addresses.
 
-use controller_base::id::HostId;
-use controller_ports::fleet::Host;
+use crate::{error::Result, service::NetworkService, sql, sql::Param, touch};
+use async_trait::async_trait;
+use controller_base::id::{HostId, NetworkId, RouterId};
+use controller_ports::{
+    Unavailable,
+    fleet::{Host, HostObserver, ObjectKey},
+};
+use sqlx::AnyConnection;
 use std::collections::BTreeMap;
 
 /// All members by id.
 pub type Known = BTreeMap<HostId, Host>;
+
+/// Networks that are on the host.
+pub async fn networks_on(conn: &mut AnyConnection, host: HostId) -> Result<Vec<NetworkId>> {
+    let sql = "SELECT network_id FROM network_port WHERE host_id = $1 UNION \
+               SELECT other.network_id FROM network_port p \
+               JOIN network_port leg ON leg.network_id = p.network_id AND leg.device_owner = 'network:router_interface' \
+               JOIN network_port other ON other.device_id = leg.device_id \
+               AND other.device_owner IN ('network:router_interface', 'network:router_gateway') WHERE p.host_id = $1";
+    sql::ids(conn, sql, [Param::text(host)]).await
+}
+
+/// Routers that are on the host.
+pub async fn routers_on(conn: &mut AnyConnection, host: HostId) -> Result<Vec<RouterId>> {
+    let sql = "SELECT DISTINCT leg.device_id FROM network_port p JOIN network_port leg ON leg.network_id = p.network_id \
+               WHERE p.host_id = $1 AND leg.device_owner = 'network:router_interface'";
+    sql::ids(conn, sql, [Param::text(host)]).await
+}
+
+/// The host among those with a router that hides tenants' addresses: the first that is up, or the first at all.
+#[must_use]
+pub fn elect(candidates: &[HostId], known: &Known) -> Option<HostId> {
+    let up = |id: &&HostId| known.get(id).is_some_and(|host| host.up);
+    candidates.iter().filter(up).min().or_else(|| candidates.iter().min()).copied()
+}
+
+impl NetworkService {
+    pub(crate) async fn hosts(&self) -> Result<Known> {
+        let hosts = self.0.fleet.hosts().await?;
+        Ok(hosts.into_iter().map(|host| (host.id, host)).collect())
+    }
+
+    /// Everything that the host's being there or not matters for, on all hosts concerned.
+    async fn touch_host(&self, host: HostId) -> Result<()> {
+        let fleet = &self.0.fleet;
+        let mut conn = self.read().await?;
+        for network in networks_on(&mut conn, host).await? {
+            for other in touch::hosts_of_network(&mut conn, network).await? {
+                fleet.touch(other, ObjectKey::Network(network));
+            }
+        }
+        for router in routers_on(&mut conn, host).await? {
+            for other in touch::hosts_of_router(&mut conn, router).await? {
+                fleet.touch(other, ObjectKey::Router(router));
+            }
+        }
+        Ok(())
+    }
+}
+
+pub(crate) fn unavailable(source: crate::Error) -> Unavailable {
+    match source {
+        crate::Error::Unavailable(unavailable) => unavailable,
+        source => Unavailable { service: "network", source: Box::new(source) },
+    }
+}
+
+#[async_trait]
+impl HostObserver for NetworkService {
+    async fn host_up(&self, host: &Host) -> std::result::Result<(), Unavailable> {
+        self.touch_host(host.id).await.map_err(unavailable)
+    }
+
+    async fn host_down(&self, host: HostId) -> std::result::Result<(), Unavailable> {
+        self.touch_host(host).await.map_err(unavailable)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::host;
+
+    #[test]
+    fn the_first_host_that_is_up_is_elected() {
+        let mut ids: Vec<HostId> = (0..3).map(|_| HostId::random()).collect();
+        ids.sort();
+        let known = |up: [bool; 3]| -> Known { ids.iter().zip(up).map(|(id, up)| (*id, host(*id, up))).collect() };
+        assert_eq!(elect(&ids, &known([true, true, true])), Some(ids[0]));
+        assert_eq!(elect(&ids, &known([false, true, true])), Some(ids[1]));
+        assert_eq!(elect(&ids, &known([false, false, false])), Some(ids[0]));
+        assert_eq!(elect(&ids, &Known::new()), Some(ids[0]));
+        assert_eq!(elect(&[], &Known::new()), None);
+    }
+}

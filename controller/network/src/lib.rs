@@ -16,8 +16,11 @@
 
 pub mod address;
 pub mod api;
+pub mod attach;
 pub mod attributes;
+pub mod audit;
 pub mod config;
+pub mod desired;
 pub mod error;
 pub mod floating_ip;
 pub mod hosts;
@@ -32,6 +35,8 @@ pub mod service;
 mod sql;
 mod standard;
 pub mod subnet;
+#[cfg(test)]
+mod testing;
 mod touch;
 
 pub use config::NetworkConfig;

@@ -16,10 +16,7 @@ use controller_db::{Conn, Db, DbError, Tx};
 use controller_ports::fleet::{Fleet, ObjectKey};
 use futures::future::BoxFuture;
 use sqlx::AnyConnection;
-use std::{
-    collections::BTreeSet,
-    sync::{Arc, RwLock},
-};
+use std::{collections::BTreeSet, sync::Arc};
 
 /// How often a change is tried when it collides with another one.
 const ATTEMPTS: u32 = 5;
@@ -33,7 +30,6 @@ pub(crate) struct Inner {
     pub clock: Clock,
     pub config: NetworkConfig,
     pub fleet: Arc<dyn Fleet>,
-    pub hosts: RwLock<Option<crate::hosts::Known>>,
 }
 
 /// Who asks.
@@ -72,7 +68,7 @@ impl NetworkService {
     /// The database's.
     pub async fn start(db: Db, clock: Clock, config: NetworkConfig, fleet: Arc<dyn Fleet>) -> Result<Self> {
         db.migrate("network", MIGRATIONS).await?;
-        Ok(Self(Arc::new(Inner { db, clock, config, fleet, hosts: RwLock::new(None) })))
+        Ok(Self(Arc::new(Inner { db, clock, config, fleet })))
     }
 
     pub(crate) fn config(&self) -> &NetworkConfig {

@@ -82,6 +82,14 @@ pub async fn usage(conn: &mut AnyConnection, project: &ProjectId) -> Result<BTre
     Ok(usage)
 }
 
+/// What a project has of one resource.
+pub async fn used(conn: &mut AnyConnection, project: &ProjectId, name: &str) -> Result<i64> {
+    match RESOURCES.iter().find(|resource| resource.name == name) {
+        Some(resource) => sql::count(conn, resource.count, [project.as_str().into()]).await,
+        None => Ok(0),
+    }
+}
+
 /// The projects with limits of their own.
 pub async fn projects(conn: &mut AnyConnection) -> Result<Vec<ProjectId>> {
     sql::ids(conn, "SELECT DISTINCT project_id FROM network_quota ORDER BY project_id", []).await
@@ -114,8 +122,7 @@ pub async fn check(change: &mut Change, project: Option<&ProjectId>, name: &'sta
     if limit < 0 {
         return Ok(());
     }
-    let Some(resource) = RESOURCES.iter().find(|resource| resource.name == name) else { return Ok(()) };
-    let used = sql::count(change.conn(), resource.count, [project.as_str().into()]).await?;
+    let used = used(change.conn(), project, name).await?;
     if used + more > limit {
         return Err(Error::OverQuota(format!("['{name}']")));
     }

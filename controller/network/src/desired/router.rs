@@ -1,0 +1,86 @@
+//! A router as a host shall have it.
+
+use super::View;
+use crate::{
+    error::Result,
+    floating_ip, hosts,
+    port::{
+        self,
+        model::{Port, ROUTER_GATEWAY, ROUTER_INTERFACE},
+    },
+    router::{self, model::Router},
+    subnet, touch,
+};
+use controller_base::{Generation, id::RouterId};
+use controller_ports::fleet::{
+    DesiredObject, DesiredRouter,
+    net::{DesiredFloatingIp, ExternalGateway, RouterLeg},
+};
+use sqlx::AnyConnection;
+use std::net::IpAddr;
+
+pub(super) async fn build(
+    conn: &mut AnyConnection,
+    view: &View<'_>,
+    id: RouterId,
+) -> Result<Option<(Generation, DesiredObject)>> {
+    let Some(router) = router::store::get(conn, id).await? else { return Ok(None) };
+    let candidates = touch::hosts_of_router(conn, id).await?;
+    let snat_here = hosts::elect(&candidates, &view.known) == Some(view.host);
+    let mut interfaces = Vec::new();
+    for port in port::store::of_device(conn, &id.to_string(), ROUTER_INTERFACE).await? {
+        interfaces.push(leg(conn, &port).await?.0);
+    }
+    let desired = DesiredRouter {
+        name: router.standard.name.clone(),
+        admin_up: router.admin_up,
+        interfaces,
+        gateway: gateway(conn, &router, snat_here).await?,
+        floating_ips: floating_ips(conn, view, id, snat_here).await?,
+        routes: router.routes.clone(),
+    };
+    Ok(Some((router.standard.generation, DesiredObject::Router(desired))))
+}
+
+/// A leg, and the gateways of its subnets.
+async fn leg(conn: &mut AnyConnection, port: &Port) -> Result<(RouterLeg, Vec<IpAddr>)> {
+    let mut addresses = Vec::new();
+    let mut gateways = Vec::new();
+    for fixed in &port.fixed_ips {
+        let subnet = subnet::store::require(conn, fixed.subnet_id).await?;
+        gateways.extend(subnet.gateway);
+        addresses.push((fixed.clone(), subnet.cidr));
+    }
+    let leg = RouterLeg { port_id: port.id, network_id: port.network_id, mac: port.mac.clone(), addresses };
+    Ok((leg, gateways))
+}
+
+async fn gateway(conn: &mut AnyConnection, router: &Router, snat_here: bool) -> Result<Option<ExternalGateway>> {
+    let port = port::store::of_device(conn, &router.id.to_string(), ROUTER_GATEWAY).await?.pop();
+    let Some(port) = port else { return Ok(None) };
+    let (leg, next_hops) = leg(conn, &port).await?;
+    Ok(Some(ExternalGateway { leg, next_hops, snat: router.enable_snat, snat_here: snat_here && router.enable_snat }))
+}
+
+/// Those of ports on this host; those of ports on no host are kept by the host that hides the tenants' addresses.
+async fn floating_ips(
+    conn: &mut AnyConnection,
+    view: &View<'_>,
+    id: RouterId,
+    elected: bool,
+) -> Result<Vec<DesiredFloatingIp>> {
+    let mut found = Vec::new();
+    for floating in floating_ip::store::of_router(conn, id).await? {
+        let Some(association) = floating.association else { continue };
+        let host = port::store::get(conn, association.port_id).await?.and_then(|port| port.host_id);
+        if host == Some(view.host) || (host.is_none() && elected) {
+            found.push(DesiredFloatingIp {
+                id: floating.id,
+                floating_address: floating.address,
+                fixed_address: association.fixed_address,
+                port_id: association.port_id,
+            });
+        }
+    }
+    Ok(found)
+}
