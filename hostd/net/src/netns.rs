@@ -49,7 +49,7 @@ impl Namespaces {
             return Ok(false);
         }
         let action = format!("make network namespace {name}");
-        fs::create_dir_all(&self.dir).map_err(NetError::io(&*action))?;
+        share(&self.dir).map_err(NetError::io(&*action))?;
         on_thread(move || make(&path)).await.map_err(NetError::io(action))?;
         Ok(true)
     }
@@ -90,6 +90,20 @@ impl Namespaces {
         })
         .await
         .map_err(NetError::io(format!("work in network namespace {name}")))
+    }
+}
+
+/// Makes the directory a shared mount of its own, as iproute2 does before it makes its first namespace. If it came second, it
+/// would copy our mounts, and our names could not be removed any more.
+fn share(dir: &Path) -> io::Result<()> {
+    fs::create_dir_all(dir)?;
+    let make_shared = || mount(None::<&str>, dir, None::<&str>, MsFlags::MS_SHARED | MsFlags::MS_REC, None::<&str>);
+    match make_shared() {
+        Err(nix::Error::EINVAL) => {
+            mount(Some(dir), dir, None::<&str>, MsFlags::MS_BIND | MsFlags::MS_REC, None::<&str>)?;
+            Ok(make_shared()?)
+        }
+        done => Ok(done?),
     }
 }
 
