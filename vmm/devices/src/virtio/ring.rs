@@ -2,6 +2,8 @@
 
 use super::chain::{Chain, RingError, Segment};
 use super::feature;
+use std::num::Wrapping;
+use std::sync::atomic::{Ordering, fence};
 use virtio_bindings::virtio_ring::{
     VRING_AVAIL_F_NO_INTERRUPT, VRING_DESC_F_INDIRECT, VRING_DESC_F_NEXT, VRING_DESC_F_WRITE,
 };
@@ -13,6 +15,11 @@ use vmm_sys::memory::GuestMemory;
 /// The most descriptors that a chain may have, whatever the size of its indirect table.
 const MAX_DESCRIPTORS: u32 = 1024;
 const DESCRIPTOR_SIZE: u32 = 16;
+
+/// Place of the index in the used ring, of its first entry, and an entry's size.
+const USED_INDEX: u64 = 2;
+const USED_HEADER: u64 = 4;
+const USED_ENTRY: u64 = 8;
 
 /// What the guest set up for a queue.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -53,6 +60,12 @@ pub enum Drained {
 pub struct Ring {
     queue: Queue,
     indirect: bool,
+    /// Where the next used entry goes; all before it are visible to the guest.
+    next_used: Wrapping<u16>,
+    /// Entries written from there on that are not visible yet.
+    staged: u16,
+    /// What `next_used` was when the guest was last asked whether it wants an interrupt.
+    signalled: Wrapping<u16>,
 }
 
 impl Ring {
@@ -70,7 +83,13 @@ impl Ring {
         set.map_err(|_| RingError::Ring)?;
         queue.set_event_idx(features & feature::EVENT_IDX != 0);
         queue.set_ready(true);
-        let ring = Self { queue, indirect: features & feature::INDIRECT_DESC != 0 };
+        let ring = Self {
+            queue,
+            indirect: features & feature::INDIRECT_DESC != 0,
+            next_used: Wrapping(0),
+            staged: 0,
+            signalled: Wrapping(0),
+        };
         if layout.available != 0 && ring.queue.is_valid(memory) { Ok(ring) } else { Err(RingError::Ring) }
     }
 
@@ -96,20 +115,56 @@ impl Ring {
     /// # Errors
     /// When the used ring cannot be written.
     pub fn push(&mut self, memory: &GuestMemory, head: u16, written: u32) -> Result<(), RingError> {
-        self.queue.add_used(memory, head, written).map_err(|_| RingError::Ring)
+        self.stage(memory, head, written)?;
+        self.publish(memory)
     }
 
-    /// Whether the guest wants an interrupt for what was pushed since the last call.
+    /// Writes a used entry that the guest sees with the next [`Ring::publish`]: chains that belong together (the buffers of one
+    /// received packet, virtio 1.2, section 5.1.6.4) must become visible together, because the guest looks at any time.
+    ///
+    /// # Errors
+    /// When the used ring cannot be written.
+    pub fn stage(&mut self, memory: &GuestMemory, head: u16, written: u32) -> Result<(), RingError> {
+        let slot = (self.next_used + Wrapping(self.staged)).0 % self.queue.size();
+        let entry = [u32::from(head).to_le(), written.to_le()];
+        let place = self.used_place(USED_HEADER + USED_ENTRY * u64::from(slot))?;
+        memory.write_obj(entry, place).map_err(|_| RingError::Ring)?;
+        self.staged += 1;
+        Ok(())
+    }
+
+    /// Makes all staged entries visible at once.
+    ///
+    /// # Errors
+    /// When the used ring cannot be written.
+    pub fn publish(&mut self, memory: &GuestMemory) -> Result<(), RingError> {
+        self.next_used += self.staged;
+        self.staged = 0;
+        let place = self.used_place(USED_INDEX)?;
+        memory.store(self.next_used.0.to_le(), place, Ordering::Release).map_err(|_| RingError::Ring)
+    }
+
+    fn used_place(&self, offset: u64) -> Result<GuestAddress, RingError> {
+        GuestAddress(self.queue.used_ring()).checked_add(offset).ok_or(RingError::Ring)
+    }
+
+    /// Whether the guest wants an interrupt for what was published since the last call (virtio 1.2, section 2.7.7.2).
     ///
     /// # Errors
     /// When the rings cannot be read.
     pub fn needs_interrupt(&mut self, memory: &GuestMemory) -> Result<bool, RingError> {
+        let before = std::mem::replace(&mut self.signalled, self.next_used);
+        // What was published must be visible before the guest's wish is read.
+        fence(Ordering::SeqCst);
+        let available = GuestAddress(self.queue.avail_ring());
+        let wish = if self.queue.event_idx_enabled() { 4 + 2 * u64::from(self.queue.size()) } else { 0 };
+        let place = available.checked_add(wish).ok_or(RingError::Ring)?;
+        let wish = u16::from_le(memory.load(place, Ordering::Relaxed).map_err(|_| RingError::Ring)?);
         if self.queue.event_idx_enabled() {
-            return self.queue.needs_notification(memory).map_err(|_| RingError::Ring);
+            let passed = self.next_used - Wrapping(wish) - Wrapping(1);
+            return Ok(passed < self.next_used - before);
         }
-        std::sync::atomic::fence(std::sync::atomic::Ordering::SeqCst);
-        let flags = memory.read_obj::<u16>(GuestAddress(self.queue.avail_ring())).map_err(|_| RingError::Ring)?;
-        Ok(u32::from(u16::from_le(flags)) & VRING_AVAIL_F_NO_INTERRUPT == 0)
+        Ok(before != self.next_used && u32::from(wish) & VRING_AVAIL_F_NO_INTERRUPT == 0)
     }
 
     /// Asks the guest to notify again; `true` when chains came in meanwhile.
@@ -330,9 +385,42 @@ mod tests {
     fn the_guest_can_switch_interrupts_off_without_event_index() {
         let mut driver = Driver::new();
         let mut ring = driver.ring(feature::VERSION_1);
+        assert_eq!(ring.needs_interrupt(&driver.memory), Ok(false));
+        ring.push(&driver.memory, 0, 0).unwrap();
         assert_eq!(ring.needs_interrupt(&driver.memory), Ok(true));
         driver.set_available_flags(1);
+        ring.push(&driver.memory, 0, 0).unwrap();
         assert_eq!(ring.needs_interrupt(&driver.memory), Ok(false));
+    }
+
+    #[test]
+    fn the_guest_names_the_entry_that_it_wants_to_hear_of() {
+        let mut driver = Driver::new();
+        let mut ring = driver.ring(feature::TRANSPORT);
+        let mut interrupts = |ring: &mut Ring, wish: u16, count: u16| {
+            driver.set_used_event(wish);
+            (0..count).for_each(|_| ring.push(&driver.memory, 0, 0).unwrap());
+            ring.needs_interrupt(&driver.memory).unwrap()
+        };
+        // The wish is an index; the entry there makes the interrupt, whatever comes before and after in one batch.
+        assert!(interrupts(&mut ring, 0, 1));
+        assert!(!interrupts(&mut ring, 0, 1));
+        assert!(interrupts(&mut ring, 4, 4));
+        assert!(!interrupts(&mut ring, 9, 3));
+        assert!(interrupts(&mut ring, 9, 1));
+        assert!(!interrupts(&mut ring, 9, 0));
+    }
+
+    #[test]
+    fn staged_chains_become_visible_together() {
+        let driver = Driver::new();
+        let mut ring = driver.ring(0);
+        for head in [3, 1, 2] {
+            ring.stage(&driver.memory, head, u32::from(head) * 10).unwrap();
+            assert_eq!(driver.used_index(), 0);
+        }
+        ring.publish(&driver.memory).unwrap();
+        assert_eq!((driver.used_index(), [0, 1, 2].map(|n| driver.used(n))), (3, [(3, 30), (1, 10), (2, 20)]));
     }
 
     #[test]

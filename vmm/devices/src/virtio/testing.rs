@@ -78,6 +78,11 @@ impl Driver {
         self.memory.write_obj(flags.to_le(), GuestAddress(self.layout().available)).unwrap();
     }
 
+    pub(crate) fn set_used_event(&mut self, index: u16) {
+        let at = self.layout().available + 4 + 2 * u64::from(QUEUE_SIZE);
+        self.memory.write_obj(index.to_le(), GuestAddress(at)).unwrap();
+    }
+
     pub(crate) fn used_index(&self) -> u16 {
         self.memory.read_obj(GuestAddress(self.layout().used + 2)).unwrap()
     }

@@ -134,9 +134,10 @@ impl NetEngine {
         for chain in &self.chains[..used] {
             let (part, after) = rest.split_at(chain.writable_len().min(rest.len()));
             chain.write(memory, 0, part)?;
-            ring.push(memory, chain.head(), part.len() as u32)?;
+            ring.stage(memory, chain.head(), part.len() as u32)?;
             rest = after;
         }
+        ring.publish(memory)?;
         Ok(Delivery::Done)
     }
 }
