@@ -10,7 +10,6 @@
 pub mod layout;
 
 use layout::{HIGH_MEMORY, MMIO_HOLE};
-use vm_memory::GuestAddress;
 use vmm_sys::memory::GuestMemory;
 
 /// The least memory with which a guest starts: the boot data lies below 1 MiB.
@@ -24,7 +23,7 @@ pub enum MemoryError {
     Size(u64),
     /// The host refused the mapping.
     #[error("cannot map guest memory")]
-    Map(#[from] vm_memory::mmap::FromRangesError),
+    Map(#[from] std::io::Error),
 }
 
 /// Maps `mebibytes` of guest memory.
@@ -35,9 +34,9 @@ pub fn map(mebibytes: u64) -> Result<GuestMemory, MemoryError> {
     let size = mebibytes.checked_mul(1 << 20).filter(|_| mebibytes >= LEAST_MIB);
     let size = size.filter(|size| *size <= layout::MAX_MEMORY).ok_or(MemoryError::Size(mebibytes))?;
     let low = size.min(MMIO_HOLE);
-    let ranges = [(GuestAddress(0), low as usize), (GuestAddress(HIGH_MEMORY), (size - low) as usize)];
+    let ranges = [(0, low as usize), (HIGH_MEMORY, (size - low) as usize)];
     let used = if size > low { 2 } else { 1 };
-    Ok(GuestMemory::from_ranges(&ranges[..used])?)
+    Ok(vmm_sys::memory::map(&ranges[..used])?)
 }
 
 #[cfg(test)]

@@ -118,7 +118,7 @@ const CONTROL: &[Rule] = &[
     any(libc::SYS_recvmsg, "requests"),
     any(libc::SYS_sendmsg, "replies"),
     any(libc::SYS_shutdown, "a console is detached"),
-    ioctl(libc::FIONBIO as u64, "connections do not block"),
+    ioctl(libc::FIONBIO, "connections do not block"),
 ];
 
 /// Numbers of KVM's ioctls (include/uapi/linux/kvm.h).
