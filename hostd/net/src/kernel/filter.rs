@@ -1,6 +1,8 @@
 //! The packet filter of the host's namespace.
 
 use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Command;
 
 use serde_json::Value;
 
@@ -15,6 +17,10 @@ use crate::plan::filter::{self, Tracking};
 pub(super) async fn detect(nft: &Nft) -> Result<Tracking, NetError> {
     if nft.accepts(filter::tracking_probe()).await? {
         return Ok(Tracking::Bridge);
+    }
+    if !Path::new("/proc/sys/net/bridge").exists() {
+        // Where it is built in or cannot be loaded the next step tells.
+        let _unknown = Command::new("modprobe").arg("br_netfilter").status();
     }
     for family in ["iptables", "ip6tables"] {
         let path = format!("/proc/sys/net/bridge/bridge-nf-call-{family}");
@@ -40,28 +46,38 @@ impl Kernel {
         Ok(())
     }
 
-    /// Forgets the filter if chains of it are missing in the kernel, or are there that no plan explains.
+    /// Forgets the filter if the kernel has less or more than what was carried out. Rules inside a chain are not compared.
     pub(crate) async fn doubt_filter(&mut self) -> Result<(), NetError> {
         let Some(done) = &self.filter else { return Ok(()) };
-        let present: BTreeSet<String> = chains(&self.nft.list(&["-j", "list", "chains", "bridge"]).await?).collect();
-        let hooked = HOOKED.iter().all(|chain| present.contains(*chain));
-        let whole = hooked && done.chains.keys().all(|chain| present.contains(chain));
-        if !whole || present.iter().any(|chain| !done.explains(chain)) {
+        let listing = self.listing().await?;
+        let chains: BTreeSet<String> = chains(&listing).collect();
+        let present = names(&listing);
+        let whole =
+            HOOKED.iter().all(|chain| chains.contains(*chain)) && done.names().all(|name| present.contains(name));
+        if !whole || present.iter().any(|name| !done.explains(name)) {
             self.filter = None;
         }
         Ok(())
     }
 
-    pub(super) async fn filter_items(&self) -> Result<Vec<Item>, NetError> {
-        let listing = self.nft.list(&["-j", "list", "table", "bridge", "humilis"]).await?;
-        let sets = items(&listing, "set").filter_map(|set| Some(set.get("name")?.as_str()?.to_owned()));
-        let entries = items(&listing, "map").filter_map(|map| map.get("elem")?.as_array()).flatten();
-        let taps = entries.filter_map(|entry| Some(entry.get(0)?.as_str()?.to_owned()));
-        let mut names: BTreeSet<String> = chains(&listing).collect();
-        names.extend(sets.chain(taps));
-        names.retain(|name| !HOOKED.contains(&name.as_str()));
-        Ok(names.into_iter().map(Item::Filter).collect())
+    async fn listing(&self) -> Result<Value, NetError> {
+        self.nft.list(&["-j", "list", "table", "bridge", "humilis"]).await
     }
+
+    pub(super) async fn filter_items(&self) -> Result<Vec<Item>, NetError> {
+        Ok(names(&self.listing().await?).into_iter().map(Item::Filter).collect())
+    }
+}
+
+/// Chains, sets and interfaces in maps; what is always there excepted.
+fn names(listing: &Value) -> BTreeSet<String> {
+    let sets = items(listing, "set").filter_map(|set| Some(set.get("name")?.as_str()?.to_owned()));
+    let entries = items(listing, "map").filter_map(|map| map.get("elem")?.as_array()).flatten();
+    let taps = entries.filter_map(|entry| Some(entry.get(0)?.as_str()?.to_owned()));
+    let mut names: BTreeSet<String> = chains(listing).collect();
+    names.extend(sets.chain(taps));
+    names.retain(|name| !HOOKED.contains(&name.as_str()) && !TRACKING.contains(&name.as_str()));
+    names
 }
 
 /// Chains that are there as long as the table is.
@@ -79,11 +95,13 @@ fn chains(listing: &Value) -> impl Iterator<Item = String> {
 }
 
 impl FilterPlan {
+    fn names(&self) -> impl Iterator<Item = &String> {
+        self.chains.keys().chain(self.sets.keys()).chain(self.maps.values().flat_map(|entries| entries.keys()))
+    }
+
     /// Whether a chain, a set or a map's entry is planned.
     pub(super) fn explains(&self, name: &str) -> bool {
-        HOOKED.contains(&name)
-            || TRACKING.contains(&name)
-            || self.chains.contains_key(name)
+        self.chains.contains_key(name)
             || self.sets.contains_key(name)
             || self.maps.values().any(|entries| entries.contains_key(name))
     }

@@ -215,3 +215,106 @@ fn reply(request: &Message) -> Message {
     reply.set_opcode(Opcode::BootReply);
     reply
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::service::fixture;
+
+    const OURS: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 5);
+    const SERVER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
+    const OTHER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 77);
+
+    fn request(
+        kind: MessageType,
+        ciaddr: Option<Ipv4Addr>,
+        asked: Option<Ipv4Addr>,
+        server: Option<Ipv4Addr>,
+    ) -> Message {
+        let (_, mac) = fixture::plan(None);
+        let any = Ipv4Addr::UNSPECIFIED;
+        let mut request = Message::new_with_id(42, ciaddr.unwrap_or(any), any, any, any, &mac.0);
+        request.opts_mut().insert(DhcpOption::MessageType(kind));
+        for option in [asked.map(DhcpOption::RequestedIpAddress), server.map(DhcpOption::ServerIdentifier)] {
+            option.map(|option| request.opts_mut().insert(option));
+        }
+        request
+    }
+
+    fn answer(request: &Message) -> Option<(Message, SocketAddr)> {
+        respond(&fixture::plan(None).0, request, Duration::from_secs(3600))
+    }
+
+    #[test]
+    fn each_state_of_a_client_gets_its_answer() {
+        use MessageType::{Ack, Decline, Discover, Inform, Nak, Offer, Release, Request};
+        for (what, request, expected) in [
+            ("init", request(Discover, None, None, None), Some((Offer, OURS))),
+            ("init with a wish", request(Discover, None, Some(OTHER), None), Some((Offer, OURS))),
+            ("selecting", request(Request, None, Some(OURS), Some(SERVER)), Some((Ack, OURS))),
+            ("selecting another server", request(Request, None, Some(OURS), Some(OTHER)), None),
+            (
+                "selecting a wrong address",
+                request(Request, None, Some(OTHER), Some(SERVER)),
+                Some((Nak, Ipv4Addr::BROADCAST)),
+            ),
+            ("init-reboot", request(Request, None, Some(OURS), None), Some((Ack, OURS))),
+            ("init-reboot elsewhere", request(Request, None, Some(OTHER), None), Some((Nak, Ipv4Addr::BROADCAST))),
+            ("renewing", request(Request, Some(OURS), None, None), Some((Ack, OURS))),
+            (
+                "renewing what is not its own",
+                request(Request, Some(OTHER), None, None),
+                Some((Nak, Ipv4Addr::BROADCAST)),
+            ),
+            ("inform", request(Inform, Some(OURS), None, None), Some((Ack, OURS))),
+            ("release", request(Release, Some(OURS), None, Some(SERVER)), None),
+            ("decline", request(Decline, None, Some(OURS), Some(SERVER)), None),
+        ] {
+            let got = answer(&request).map(|(reply, to)| (reply.opts().msg_type().unwrap(), to.ip()));
+            assert_eq!(got, expected.map(|(kind, to)| (kind, to.into())), "{what}");
+        }
+    }
+
+    #[test]
+    fn a_reply_has_all_that_a_guest_needs() {
+        let (reply, _) = answer(&request(MessageType::Request, None, Some(OURS), Some(SERVER))).unwrap();
+        let reply = Message::decode(&mut Decoder::new(&reply.to_vec().unwrap())).unwrap();
+        assert_eq!((reply.xid(), reply.yiaddr(), reply.siaddr()), (42, OURS, SERVER));
+        let opts = reply.opts();
+        assert_eq!(opts.get(OptionCode::SubnetMask), Some(&DhcpOption::SubnetMask([255, 255, 255, 0].into())));
+        assert_eq!(opts.get(OptionCode::Router), Some(&DhcpOption::Router(vec![[10, 0, 0, 1].into()])));
+        assert_eq!(opts.get(OptionCode::InterfaceMtu), Some(&DhcpOption::InterfaceMtu(1450)));
+        assert_eq!(opts.get(OptionCode::AddressLeaseTime), Some(&DhcpOption::AddressLeaseTime(3600)));
+        assert_eq!(opts.get(OptionCode::BootfileName), Some(&DhcpOption::BootfileName(b"pxe.0".to_vec())));
+    }
+
+    #[test]
+    fn classless_routes_include_metadata_and_the_default() {
+        let (plan, mac) = fixture::plan(None);
+        let request = request(MessageType::Discover, None, None, None);
+        let lease = lease(&plan, &plan.clients[&mac], &request, Duration::from_secs(1)).unwrap();
+        let expected = [32, 169, 254, 169, 254, 10, 0, 0, 2, 12, 172, 16, 10, 0, 0, 9, 0, 10, 0, 0, 1];
+        assert_eq!(lease.routes(), expected);
+    }
+
+    #[test]
+    fn strangers_relays_and_replies_are_not_answered() {
+        let good = request(MessageType::Discover, None, None, None);
+        let mut stranger = good.clone();
+        stranger.set_chaddr(&[2, 9, 9, 9, 9, 9]);
+        let mut relayed = good.clone();
+        relayed.set_giaddr(OTHER);
+        let mut reply = good.clone();
+        reply.set_opcode(Opcode::BootReply);
+        for bad in [stranger, relayed, reply] {
+            assert!(answer(&bad).is_none());
+        }
+    }
+
+    #[test]
+    fn who_cannot_hear_unicast_is_answered_by_broadcast() {
+        let mut request = request(MessageType::Discover, None, None, None);
+        request.set_flags(Flags::default().set_broadcast());
+        assert_eq!(answer(&request).unwrap().1.ip(), Ipv4Addr::BROADCAST);
+    }
+}

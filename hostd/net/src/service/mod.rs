@@ -4,7 +4,10 @@
 //! each request. Owns no kernel state but its sockets.
 
 mod dhcp4;
+mod dhcp6;
 mod dns;
+#[cfg(test)]
+mod fixture;
 mod names;
 mod options;
 mod socket;
@@ -101,6 +104,9 @@ impl Services {
     fn start(&self, sockets: socket::Sockets, current: Current) -> JoinSet<()> {
         let mut tasks = JoinSet::new();
         tasks.spawn(dhcp4::serve(sockets.dhcp4, current.clone(), self.lease));
+        if let Some(socket) = sockets.dhcp6 {
+            tasks.spawn(dhcp6::serve(socket, current.clone(), self.lease));
+        }
         for (udp, tcp) in sockets.dns {
             let resolver = dns::Resolver::new(current.clone(), Arc::clone(&self.resolvers));
             tasks.spawn(dns::serve_udp(udp, resolver.clone()));

@@ -127,7 +127,7 @@ impl Question {
 }
 
 /// A name as labels; labels that do not fit are left out.
-fn encode(name: &str) -> Vec<u8> {
+pub(super) fn encode(name: &str) -> Vec<u8> {
     let mut bytes = Vec::new();
     for label in name.split('.') {
         if let Some(length) = u8::try_from(label.len()).ok().filter(|length| (1..=63).contains(length)) {

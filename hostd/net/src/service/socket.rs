@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::net::{IpAddr, SocketAddr, SocketAddrV6};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::os::fd::AsRawFd;
 
 use nix::net::if_::if_nametoindex;
@@ -13,9 +13,14 @@ use crate::plan::METADATA_V4;
 use crate::plan::METADATA_V6;
 use crate::plan::names::SERVICE_LINK;
 
+/// All_DHCP_Relay_Agents_and_Servers.
+const ALL_DHCP_SERVERS: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 1, 2);
+
 /// All sockets of a network's services.
 pub(super) struct Sockets {
     pub(super) dhcp4: UdpSocket,
+    /// `None` on a kernel without IPv6.
+    pub(super) dhcp6: Option<UdpSocket>,
     pub(super) dns: Vec<(UdpSocket, TcpListener)>,
     pub(super) metadata: Vec<TcpListener>,
 }
@@ -28,14 +33,18 @@ impl Sockets {
             let address = SocketAddr::new(*server, 53);
             Ok((udp(address)?, tcp(address)?))
         });
+        let dns = dns.collect::<io::Result<_>>()?;
         let mut metadata = vec![tcp((METADATA_V4, 80).into())?];
-        match tcp(SocketAddrV6::new(METADATA_V6, 80, 0, index).into()) {
-            Ok(listener) => metadata.push(listener),
-            // A kernel without IPv6.
-            Err(e) if e.raw_os_error() == Some(libc::EAFNOSUPPORT) => {}
-            Err(e) => return Err(e),
-        }
-        Ok(Self { dhcp4: dhcp4()?, dns: dns.collect::<io::Result<_>>()?, metadata })
+        metadata.extend(if_ipv6(tcp(SocketAddrV6::new(METADATA_V6, 80, 0, index).into()))?);
+        Ok(Self { dhcp4: dhcp4()?, dhcp6: if_ipv6(dhcp6(index))?, dns, metadata })
+    }
+}
+
+/// `None` on a kernel without IPv6.
+fn if_ipv6<T>(opened: io::Result<T>) -> io::Result<Option<T>> {
+    match opened {
+        Err(e) if e.raw_os_error() == Some(libc::EAFNOSUPPORT) => Ok(None),
+        opened => opened.map(Some),
     }
 }
 
@@ -60,4 +69,11 @@ fn dhcp4() -> io::Result<UdpSocket> {
     setsockopt(&fd, sockopt::BindToDevice, &SERVICE_LINK.into())?;
     bind(fd.as_raw_fd(), &SockaddrIn::new(0, 0, 0, 0, 67))?;
     UdpSocket::from_std(fd.into())
+}
+
+/// Hears what is sent to all DHCPv6 servers on the service link.
+fn dhcp6(index: u32) -> io::Result<UdpSocket> {
+    let socket = udp(SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), 547))?;
+    socket.join_multicast_v6(&ALL_DHCP_SERVERS, index)?;
+    Ok(socket)
 }

@@ -50,7 +50,7 @@ impl Lab {
         })
     }
 
-    fn with_config(config: NetConfig) -> Self {
+    pub(super) fn with_config(config: NetConfig) -> Self {
         unshare(CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWNS).expect("tests of hostd-net run as root");
         mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>).unwrap();
         mount(Some("tmpfs"), "/run", Some("tmpfs"), MsFlags::empty(), None::<&str>).unwrap();
