@@ -6,6 +6,7 @@ use std::io::{Read, Write};
 use support::tiny::Code;
 use support::{GuestBuilder, file};
 use vmm_control::message::{Reply, Request, Status};
+use vmm_control::spec::DiskFormat;
 
 fn guest(code: &Code) -> GuestBuilder {
     GuestBuilder::kernel(&file(&code.image()), 16)
@@ -111,4 +112,23 @@ fn an_image_that_is_no_kernel_is_refused() {
     let mut guest = GuestBuilder::kernel(&file(&[0; 4096]), 16).start();
     assert_eq!(guest.wait().code(), Some(2));
     assert!(guest.log().contains("no start"), "{}", guest.log());
+}
+
+#[test]
+fn disks_are_counted_and_what_is_no_image_is_refused() {
+    let disk = file(&[0; 4096]);
+    let mut guest = guest(&Code::new().print("up").stay()).disk("root", &disk, DiskFormat::Raw).start();
+    guest.wait_for("up");
+    let Reply::Counters(counters) = guest.connect().ask(&Request::Counters) else { panic!("no counters") };
+    assert_eq!(counters.iter().map(|disk| (disk.id.as_str(), disk.reads)).collect::<Vec<_>>(), [("root", 0)]);
+    let mut guest = self::guest(&Code::new().stay()).disk("root", &disk, DiskFormat::Qcow2).start();
+    assert_eq!(guest.wait().code(), Some(2));
+    assert!(guest.log().contains("disk root cannot be used"), "{}", guest.log());
+}
+
+#[test]
+fn what_is_no_tap_is_refused() {
+    let mut guest = guest(&Code::new().stay()).nic("port", &file(b""), [0x52, 0x54, 0, 0, 0, 1]).start();
+    assert_eq!(guest.wait().code(), Some(2));
+    assert!(guest.log().contains("cannot build port"), "{}", guest.log());
 }

@@ -1,10 +1,10 @@
 //! The far end of a guest's serial line: a bounded log, any number of live viewers, and what they type.
 //!
 //! Each byte that a guest writes costs an exit already; here it only lands in a buffer. The buffer goes to the log and the
-//! viewers when it is full, [`FLUSH_DELAY`] after its first byte, and at the end.
+//! viewers at the end of a line, when it is full, [`FLUSH_DELAY`] after its first byte, and at the end.
 //!
 //! ```text
-//! guest -> output() -> buffer --(full, timer, drop)--> Log, viewers        viewer -> input() -> take_input() -> guest
+//! guest -> output() -> buffer --(line, full, timer, drop)--> Log, viewers        viewer -> input() -> take_input() -> guest
 //! ```
 
 mod log;
@@ -86,7 +86,7 @@ impl Terminal {
             }
             state.buffer.extend_from_slice(part);
         }
-        if state.buffer.len() == OUTPUT_BUFFER {
+        if state.buffer.len() == OUTPUT_BUFFER || bytes.last() == Some(&b'\n') {
             state.flush();
         }
     }
