@@ -16,4 +16,5 @@ pub mod debian;
 pub mod firmware;
 pub mod guest_disk;
 pub mod host_disk;
+pub mod initrd;
 pub mod machine;

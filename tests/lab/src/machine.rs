@@ -62,8 +62,9 @@ impl Machine {
     pub fn start(plan: Plan) -> Result<Self> {
         fs::create_dir_all(&plan.folder).context("cannot make the machine's folder")?;
         let key = key(&plan.folder)?;
-        fs::copy(key.with_extension("pub"), plan.payload.join("authorized_keys"))
-            .context("cannot hand over the key")?;
+        for (ours, theirs) in [("id_ed25519.pub", "authorized_keys"), ("id_ed25519", "ssh_host_ed25519_key")] {
+            fs::copy(plan.folder.join(ours), plan.payload.join(theirs)).context("cannot hand over the key")?;
+        }
         let disks = disks(&plan)?;
         let tap = cable(&plan.place)?;
         let mut qemu = inside(&plan.place, "qemu-system-x86_64");
@@ -72,7 +73,7 @@ impl Machine {
         qemu.arg("-kernel").arg(&plan.host.kernel).arg("-initrd").arg(&plan.host.initrd);
         qemu.args([
             "-append",
-            "root=/dev/vda rw init=/sbin/lab-init console=ttyS0 quiet net.ifnames=0 kvm_amd.nested=1",
+            "console=ttyS0 quiet net.ifnames=0 mitigations=off tsc=reliable no_timer_check panic=-1 cgroup_no_v1=all",
         ]);
         qemu.arg("-serial").arg(format!("file:{}", plan.folder.join("serial.log").display()));
         for (number, disk) in disks.iter().enumerate() {
@@ -119,11 +120,16 @@ impl Machine {
         exec::read(&mut self.ssh(command))
     }
 
-    fn ssh(&self, command: &str) -> Command {
+    /// A shell command in it, or a shell when it is empty.
+    #[must_use]
+    pub fn ssh(&self, command: &str) -> Command {
         let mut ssh = inside(&self.plan.place, "ssh");
         ssh.arg("-i").arg(&self.key).args(["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"]);
         ssh.args(["-o", "LogLevel=ERROR", "-o", "ConnectTimeout=20", "-o", "BatchMode=yes"]);
-        ssh.arg(format!("root@{ADDRESS}")).arg(command);
+        ssh.arg(format!("root@{ADDRESS}"));
+        if !command.is_empty() {
+            ssh.arg(command);
+        }
         ssh
     }
 

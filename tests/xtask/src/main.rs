@@ -1,5 +1,6 @@
 //! `cargo xtask`: the one entry for people. Every command installs what it needs.
 
+mod lab;
 mod setup;
 mod tempest;
 mod test;
@@ -20,6 +21,8 @@ enum Command {
     Setup,
     /// Everything that must pass: format, lints, documentation, unit tests, guests under KVM, stores on both databases, the lab's story
     Test(test::Arguments),
+    /// Run an emulated host with nested virtualization, and unmodified guests in it
+    Lab(lab::Arguments),
     /// Run OpenStack's own test suite against a cloud and print its table
     Tempest(tempest::Arguments),
 }
@@ -28,6 +31,7 @@ fn main() -> Result<()> {
     match Arguments::parse().command {
         Command::Setup => setup::run(setup::Need::All),
         Command::Test(arguments) => test::run(&arguments),
+        Command::Lab(arguments) => lab::run(&arguments),
         Command::Tempest(arguments) => tempest::run(&arguments),
     }
 }

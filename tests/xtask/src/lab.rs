@@ -1,0 +1,51 @@
+//! `cargo xtask lab`: unmodified guests in a host that is emulated, with nested virtualization.
+
+use crate::setup::{self, Need};
+use anyhow::Result;
+use clap::Subcommand;
+use humilis_harness::{exec, paths};
+use humilis_lab::{
+    host_disk,
+    machine::{Machine, Place, Plan},
+};
+use std::time::{Duration, Instant};
+
+#[derive(clap::Args)]
+pub struct Arguments {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// A lab machine without any cloud and a shell, or one command, in it
+    Shell {
+        /// The command
+        command: Vec<String>,
+    },
+}
+
+pub fn run(arguments: &Arguments) -> Result<()> {
+    setup::run(Need::All)?;
+    match &arguments.what {
+        What::Shell { command } => shell(&command.join(" ")),
+    }
+}
+
+fn shell(command: &str) -> Result<()> {
+    let folder = tempfile::Builder::new().prefix("humilis-lab-").tempdir()?;
+    let payload = folder.path().join("payload");
+    std::fs::create_dir_all(payload.join("bin"))?;
+    let vmm = paths::target().join("debug/vmm");
+    if vmm.exists() {
+        std::fs::copy(vmm, payload.join("bin/vmm"))?;
+    }
+    let place = Place::Namespace(format!("humilis-lab-{}", std::process::id()));
+    let plan =
+        Plan { host: host_disk::get()?, payload, memory_mib: 3072, cpus: 2, place, folder: folder.path().into() };
+    let started = Instant::now();
+    let mut machine = Machine::start(plan)?;
+    machine.wait(Duration::from_secs(120))?;
+    println!("up after {:.1} s", started.elapsed().as_secs_f64());
+    exec::show(&mut machine.ssh(command))
+}
