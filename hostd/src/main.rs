@@ -1,2 +1,116 @@
-//! To be written.
-fn main() {}
+//! `hostd`: the daemon of a host, and its few commands.
+
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+use hostd::{
+    config::{Config, DEFAULT_FILE},
+    daemon,
+    federation::enrol::{Invitation, enrol},
+    local,
+};
+use hostd_kit::fault::Point;
+use std::{io::IsTerminal, path::PathBuf};
+use tracing_subscriber::EnvFilter;
+
+/// Threads that do the work; nothing of hostd computes for long.
+const WORKERS: usize = 2;
+/// Threads for files.
+const BLOCKING: usize = 16;
+
+/// Runs guests for a controller.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    /// The configuration file; without it the defaults hold.
+    #[arg(long, global = true)]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Makes this host a member of a federation.
+    Enrol {
+        /// The controller's address, https://name:port.
+        #[arg(long)]
+        controller: Option<String>,
+        /// SHA-256 of the CA's certificate.
+        #[arg(long)]
+        ca_fingerprint: String,
+        /// The join token.
+        #[arg(long, env = "HOSTD_JOIN_TOKEN", hide_env_values = true)]
+        token: String,
+    },
+    /// Lists what hostd has on this host, and what nothing explains (exit status 1 then).
+    Audit {
+        /// One JSON object a line.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Prints the default configuration.
+    Config,
+    /// Lists the fault points that HOSTD_FAULT takes.
+    Faults,
+}
+
+fn main() -> anyhow::Result<std::process::ExitCode> {
+    let arguments = Arguments::parse();
+    let config = match &arguments.config {
+        Some(path) => Config::load(path)?,
+        None => Config::default(),
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(WORKERS)
+        .max_blocking_threads(BLOCKING)
+        .enable_all()
+        .build()?;
+    let code = runtime.block_on(command(arguments.command, config));
+    // What waits for files or names must not hold up the end.
+    runtime.shutdown_background();
+    code
+}
+
+async fn command(command: Option<Command>, config: Config) -> anyhow::Result<std::process::ExitCode> {
+    match command {
+        None => {
+            log(&config)?;
+            daemon::run(config).await?;
+        }
+        Some(Command::Enrol { controller, ca_fingerprint, token }) => {
+            log(&config)?;
+            let url = controller.unwrap_or_else(|| config.controller.url.clone());
+            let layout = config.layout();
+            layout.create()?;
+            let identity =
+                enrol(&layout, &Invitation { url, ca_fingerprint, token, hostname: config.hostname() }).await?;
+            println!("{}", identity.host_id);
+        }
+        Some(Command::Audit { json }) => return audit(&config, json).await,
+        Some(Command::Config) => print!("{DEFAULT_FILE}"),
+        Some(Command::Faults) => Point::ALL.iter().for_each(|point| println!("{}", point.name())),
+    }
+    Ok(std::process::ExitCode::SUCCESS)
+}
+
+async fn audit(config: &Config, json: bool) -> anyhow::Result<std::process::ExitCode> {
+    let text = local::ask_audit(&daemon::audit_socket(&config.layout())).await.context("hostd does not answer")?;
+    let mut found = false;
+    for line in text.lines() {
+        let item: hostd::audit::Line = serde_json::from_str(line)?;
+        found |= !item.explained;
+        if json {
+            println!("{line}");
+        } else {
+            println!("{:<10} {:<12} {}", item.kind, if item.explained { "" } else { "unexplained" }, item.name);
+        }
+    }
+    Ok(if found { std::process::ExitCode::FAILURE } else { std::process::ExitCode::SUCCESS })
+}
+
+fn log(config: &Config) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(&config.log).with_context(|| format!("log filter {:?}", config.log))?;
+    let terminal = std::io::stderr().is_terminal();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(terminal).init();
+    Ok(())
+}

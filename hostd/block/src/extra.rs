@@ -43,7 +43,7 @@ fn swap_header(size: u64) -> [u8; 12] {
 }
 
 /// Opens the file at `path` for reading and writing, or makes it by `fill` under a temporary name.
-pub(crate) fn make(path: &Path, fill: impl FnOnce(&File) -> io::Result<()>) -> Result<File, BlockError> {
+pub(crate) fn make(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> Result<File, BlockError> {
     match OpenOptions::new().read(true).write(true).open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         other => return other.map_err(at("open", path)),
@@ -51,8 +51,8 @@ pub(crate) fn make(path: &Path, fill: impl FnOnce(&File) -> io::Result<()>) -> R
     let temporary = durable::temporary(path);
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(true).mode(0o600);
-    let file = options.open(&temporary).map_err(at("create", path))?;
-    fill(&file).map_err(at("fill", path))?;
+    let mut file = options.open(&temporary).map_err(at("create", path))?;
+    fill(&mut file).map_err(at("fill", path))?;
     std::fs::rename(&temporary, path).map_err(at("name", path))?;
     Ok(file)
 }

@@ -16,7 +16,6 @@
 
 mod error;
 mod extra;
-mod overlay;
 mod root;
 
 pub use error::BlockError;

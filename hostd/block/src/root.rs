@@ -3,6 +3,7 @@
 use crate::{BlockError, Disk, Format, Layer, error::at, extra::make};
 use hostd_kit::durable;
 use std::{fs::File, io, path::Path};
+use vmm_disk::{ImageError, qcow2::create::create_overlay};
 
 /// The cached image that a root disk is a child of: raw bytes.
 #[derive(Clone, Copy, Debug)]
@@ -35,7 +36,7 @@ pub fn root(dir: &Path, image: Option<ImageFile<'_>>, size: u64) -> Result<Disk,
     {
         return Ok(disk);
     }
-    let file = make(&overlay, |file| crate::overlay::write(file, size))?;
+    let file = make(&overlay, |file| create_overlay(file, size).map_err(refused))?;
     let overlay = Layer { file, format: Format::Qcow2 };
     Ok(Disk { layers: vec![overlay, Layer { file: base, format: Format::Raw }] })
 }
@@ -58,7 +59,7 @@ pub fn sync(dir: &Path) -> io::Result<()> {
 /// Clones the image where the file system can share its blocks; `None` where it cannot.
 fn reflink(path: &Path, base: &File, size: u64) -> Result<Option<Disk>, BlockError> {
     let cloned = make(path, |file| {
-        rustix::fs::ioctl_ficlone(file, base)?;
+        rustix::fs::ioctl_ficlone(&*file, base)?;
         file.set_len(size)
     });
     match cloned {
@@ -69,6 +70,14 @@ fn reflink(path: &Path, base: &File, size: u64) -> Result<Option<Disk>, BlockErr
             Ok(None)
         }
         Err(error) => Err(error),
+    }
+}
+
+fn refused(error: ImageError) -> io::Error {
+    match error {
+        ImageError::NoSpace => io::ErrorKind::StorageFull.into(),
+        ImageError::Io(error) => error,
+        other => io::Error::other(other),
     }
 }
 

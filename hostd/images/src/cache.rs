@@ -69,14 +69,7 @@ impl std::fmt::Debug for Lease {
 impl Cache {
     /// The cache in `dir`. Images without a lease may take up to `bound` bytes; nothing is evicted before [`Cache::allow_eviction`].
     pub fn new(dir: impl Into<PathBuf>, source: Arc<dyn ImageSource>, bound: u64) -> Self {
-        Self {
-            shared: Arc::new(Shared {
-                dir: dir.into(),
-                source,
-                bound,
-                state: Mutex::default(),
-            }),
-        }
+        Self { shared: Arc::new(Shared { dir: dir.into(), source, bound, state: Mutex::default() }) }
     }
 
     /// From now on unused images may go. Called when every guest that has a disk on this host holds its lease.
@@ -92,18 +85,11 @@ impl Cache {
         let known = state.slots.get(&digest).and_then(Weak::upgrade);
         let slot = known.unwrap_or_else(|| {
             let cache = Arc::downgrade(&self.shared);
-            let slot = Arc::new(Slot {
-                digest,
-                ready: OnceCell::new(),
-                cache,
-            });
+            let slot = Arc::new(Slot { digest, ready: OnceCell::new(), cache });
             state.slots.insert(digest, Arc::downgrade(&slot));
             slot
         });
-        Lease {
-            slot,
-            path: self.shared.path(digest),
-        }
+        Lease { slot, path: self.shared.path(digest) }
     }
 
     /// The image's file, fetched if it is not there. Any number may wait for the same image.
@@ -118,10 +104,7 @@ impl Cache {
             match fs::metadata(&path) {
                 Ok(found) if found.len() == image.size => Ok(()),
                 // The digest is right and the size is not: the controller contradicts itself.
-                Ok(_) => Err(ImageError::Corrupt {
-                    id: image.id.clone(),
-                    what: "size",
-                }),
+                Ok(_) => Err(ImageError::Corrupt { id: image.id.clone(), what: "size" }),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => fetch(&*source, image, &path).await,
                 Err(error) => Err(ImageError::io(image, error)),
             }
@@ -142,16 +125,11 @@ impl Cache {
     pub fn strangers(&self) -> Vec<PathBuf> {
         let state = self.shared.state();
         let wanted = |name: &str| match name.strip_suffix(".part") {
-            Some(stem) => stem
-                .parse()
-                .is_ok_and(|digest: Digest| state.slots.contains_key(&digest)),
+            Some(stem) => stem.parse().is_ok_and(|digest: Digest| state.slots.contains_key(&digest)),
             None => name.parse::<Digest>().is_ok(),
         };
         let entries = fs::read_dir(&self.shared.dir).into_iter().flatten().flatten();
-        entries
-            .filter(|entry| !entry.file_name().to_str().is_some_and(wanted))
-            .map(|entry| entry.path())
-            .collect()
+        entries.filter(|entry| !entry.file_name().to_str().is_some_and(wanted)).map(|entry| entry.path()).collect()
     }
 }
 
@@ -207,12 +185,7 @@ fn cached_file(entry: &fs::DirEntry) -> Option<CachedFile> {
     use std::os::unix::fs::MetadataExt;
     let digest = entry.file_name().to_str()?.parse().ok()?;
     let found = entry.metadata().ok()?;
-    Some(CachedFile {
-        path: entry.path(),
-        digest,
-        bytes: found.blocks() * 512,
-        used: found.modified().ok()?,
-    })
+    Some(CachedFile { path: entry.path(), digest, bytes: found.blocks() * 512, used: found.modified().ok()? })
 }
 
 impl Drop for Slot {

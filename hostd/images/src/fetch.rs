@@ -58,22 +58,15 @@ pub enum ImageError {
 impl ImageError {
     pub(crate) fn io(image: &Image, source: io::Error) -> Self {
         match source.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::NoSpace {
-                id: image.id.clone(),
-                size: image.size,
-            },
-            _ => Self::Store {
-                id: image.id.clone(),
-                source: Arc::new(source),
-            },
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                Self::NoSpace { id: image.id.clone(), size: image.size }
+            }
+            _ => Self::Store { id: image.id.clone(), source: Arc::new(source) },
         }
     }
 
     fn corrupt(image: &Image, what: &'static str) -> Self {
-        Self::Corrupt {
-            id: image.id.clone(),
-            what,
-        }
+        Self::Corrupt { id: image.id.clone(), what }
     }
 }
 
@@ -87,12 +80,7 @@ struct Part {
 impl Part {
     /// Opens what an earlier fetch left, if anything.
     fn open(path: &Path) -> io::Result<Self> {
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(path)?;
+        let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
         // A waiter that gave up may have left a write behind: it ends before this one begins.
         file.lock()?;
         let mut hash = Sha256::new();
@@ -159,10 +147,7 @@ async fn fetch_part(source: &dyn ImageSource, image: &Image, path: &Path) -> Res
         fruitless = if part.length > before { 0 } else { fruitless + 1 };
         if let Some(error) = ended {
             if fruitless >= ATTEMPTS || matches!(error, SourceError::NotFound) {
-                return Err(ImageError::Source {
-                    id: image.id.clone(),
-                    source: Arc::new(error),
-                });
+                return Err(ImageError::Source { id: image.id.clone(), source: Arc::new(error) });
             }
             tokio::time::sleep(LONGEST_WAIT.min(Duration::from_millis(50 << fruitless.min(7)))).await;
         }
@@ -204,9 +189,7 @@ async fn verify(image: &Image, part: Part) -> Result<(), ImageError> {
     }
     // Guests' overlays refer to it: it must survive the loss of power before they are made.
     let file = part.file;
-    blocking(move || file.sync_all())
-        .await
-        .map_err(|error| ImageError::io(image, error))
+    blocking(move || file.sync_all()).await.map_err(|error| ImageError::io(image, error))
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {

@@ -50,18 +50,9 @@ pub fn write(path: &Path, bytes: &[u8], durability: Durability) -> io::Result<()
 /// # Errors
 /// Those of the file system.
 pub fn write_new(path: &Path, bytes: &[u8], durability: Durability) -> io::Result<()> {
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(path)?;
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
     file.write_all(bytes)?;
-    if durability == Durability::Power {
-        file.sync_all()
-    } else {
-        Ok(())
-    }
+    if durability == Durability::Power { file.sync_all() } else { Ok(()) }
 }
 
 /// Makes renames and removals in `dir` survive the loss of power.

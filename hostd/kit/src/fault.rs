@@ -105,10 +105,7 @@ static ARMED: OnceLock<Option<Armed>> = OnceLock::new();
 fn parse(text: &str) -> Option<Armed> {
     let (name, count) = text.split_once('@').unwrap_or((text, "1"));
     let left = AtomicU64::new(count.parse().ok().filter(|count| *count > 0)?);
-    Point::ALL.iter().any(|point| point.name() == name).then(|| Armed {
-        name: name.to_owned(),
-        left,
-    })
+    Point::ALL.iter().any(|point| point.name() == name).then(|| Armed { name: name.to_owned(), left })
 }
 
 /// Ends the program here when `HOSTD_FAULT` says so.

@@ -13,11 +13,7 @@ pub struct InvalidId(String);
 fn check(text: &str) -> Result<(), InvalidId> {
     let harmless = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
     let fine = (1..=MAX_LENGTH).contains(&text.len()) && text.bytes().all(harmless) && !text.starts_with('-');
-    if fine {
-        Ok(())
-    } else {
-        Err(InvalidId(text.chars().take(MAX_LENGTH).collect()))
-    }
+    if fine { Ok(()) } else { Err(InvalidId(text.chars().take(MAX_LENGTH).collect())) }
 }
 
 macro_rules! id {

@@ -55,9 +55,7 @@ impl Layout {
     /// One guest's directory.
     #[must_use]
     pub fn guest(&self, id: &GuestId) -> GuestDir {
-        GuestDir {
-            dir: self.guests().join(id.as_str()),
-        }
+        GuestDir { dir: self.guests().join(id.as_str()) }
     }
 
     /// Makes the directories that are missing, readable by root alone.

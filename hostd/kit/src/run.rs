@@ -47,10 +47,7 @@ pub enum RunError {
 /// # Errors
 /// See [`RunError`]. A command that is dropped or late is killed.
 pub async fn run(program: &str, arguments: &[&str], input: &[u8], limit: Duration) -> Result<Vec<u8>, RunError> {
-    let start = |source| RunError::Start {
-        program: program.to_owned(),
-        source,
-    };
+    let start = |source| RunError::Start { program: program.to_owned(), source };
     let mut child = Command::new(program)
         .args(arguments)
         .stdin(Stdio::piped())
@@ -67,21 +64,14 @@ pub async fn run(program: &str, arguments: &[&str], input: &[u8], limit: Duratio
         }
     };
     let work = async { tokio::join!(feed, bounded(stdout), bounded(stderr), child.wait()) };
-    let late = |_| RunError::Deadline {
-        program: program.to_owned(),
-        seconds: limit.as_secs(),
-    };
+    let late = |_| RunError::Deadline { program: program.to_owned(), seconds: limit.as_secs() };
     let ((), output, errors, status) = timeout(limit, work).await.map_err(late)?;
     let status = status.map_err(start)?;
     if status.success() {
         return Ok(output);
     }
     let message = String::from_utf8_lossy(&errors).trim().chars().take(2000).collect();
-    Err(RunError::Failed {
-        program: program.to_owned(),
-        status,
-        message,
-    })
+    Err(RunError::Failed { program: program.to_owned(), status, message })
 }
 
 async fn bounded(pipe: Option<impl AsyncRead + Unpin>) -> Vec<u8> {
@@ -107,13 +97,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_failure_carries_what_the_command_said() {
-        let error = run("sh", &["-c", "echo sorry >&2; exit 3"], b"", LIMIT)
-            .await
-            .unwrap_err();
-        assert!(
-            matches!(&error, RunError::Failed { message, .. } if message == "sorry"),
-            "{error}"
-        );
+        let error = run("sh", &["-c", "echo sorry >&2; exit 3"], b"", LIMIT).await.unwrap_err();
+        assert!(matches!(&error, RunError::Failed { message, .. } if message == "sorry"), "{error}");
     }
 
     #[tokio::test]

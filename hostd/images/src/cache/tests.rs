@@ -19,27 +19,18 @@ impl ImageSource for Scripted {
         let end = self.bytes.len().min(offset + self.each);
         send.try_send(Ok(self.bytes[offset..end].to_vec())).unwrap();
         if end < self.bytes.len() {
-            send.try_send(Err(SourceError::Interrupted("unplugged".into())))
-                .unwrap();
+            send.try_send(Err(SourceError::Interrupted("unplugged".into()))).unwrap();
         }
         receive
     }
 }
 
 fn image(bytes: &[u8]) -> Image {
-    Image {
-        id: "image".into(),
-        digest: Digest(Sha256::digest(bytes).into()),
-        size: bytes.len() as u64,
-    }
+    Image { id: "image".into(), digest: Digest(Sha256::digest(bytes).into()), size: bytes.len() as u64 }
 }
 
 fn cache(dir: &Path, bytes: &[u8], each: usize, bound: u64) -> (Cache, Arc<Scripted>) {
-    let source = Arc::new(Scripted {
-        bytes: bytes.to_vec(),
-        each,
-        opened: AtomicUsize::new(0),
-    });
+    let source = Arc::new(Scripted { bytes: bytes.to_vec(), each, opened: AtomicUsize::new(0) });
     (Cache::new(dir, source.clone(), bound), source)
 }
 

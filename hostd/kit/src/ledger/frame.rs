@@ -30,9 +30,7 @@ pub enum FrameError {
 
 /// FNV-1a: it finds damage, it does not keep out a forger, who could as well write a file of his own.
 pub fn checksum(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-    })
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 pub fn encode(payload: &[u8]) -> Vec<u8> {
@@ -64,11 +62,7 @@ pub fn decode(bytes: &[u8]) -> Result<&[u8], FrameError> {
     if field(8, 12) != payload.len() as u64 {
         return Err(FrameError::Shape);
     }
-    if field(12, 20) == checksum(payload) {
-        Ok(payload)
-    } else {
-        Err(FrameError::Checksum)
-    }
+    if field(12, 20) == checksum(payload) { Ok(payload) } else { Err(FrameError::Checksum) }
 }
 
 #[cfg(test)]

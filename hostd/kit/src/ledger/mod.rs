@@ -89,19 +89,12 @@ impl LedgerError {
     /// Whether the disk is full.
     #[must_use]
     pub fn is_no_space(&self) -> bool {
-        matches!(
-            self.source.kind(),
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
-        )
+        matches!(self.source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
     }
 }
 
 fn at<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> LedgerError + 'a {
-    move |source| LedgerError {
-        action,
-        path: path.to_owned(),
-        source,
-    }
+    move |source| LedgerError { action, path: path.to_owned(), source }
 }
 
 /// The open ledger. One task owns it; its calls block.
@@ -121,16 +114,8 @@ impl Ledger {
     /// When the directories cannot be made or read; never for a damaged object.
     pub fn open(root: &Path, kinds: &'static [Kind]) -> Result<(Self, Loaded), LedgerError> {
         let complete = root.join("complete").exists();
-        let mut ledger = Self {
-            root: root.to_owned(),
-            kinds,
-            written: HashMap::new(),
-            complete,
-        };
-        let mut loaded = Loaded {
-            complete,
-            ..Loaded::default()
-        };
+        let mut ledger = Self { root: root.to_owned(), kinds, written: HashMap::new(), complete };
+        let mut loaded = Loaded { complete, ..Loaded::default() };
         let quarantine = ledger.quarantine();
         fs::create_dir_all(&quarantine).map_err(at("create", &quarantine))?;
         for kind in kinds {
@@ -196,10 +181,7 @@ impl Ledger {
     }
 
     fn path(&self, (kind, id): &Key) -> PathBuf {
-        debug_assert!(
-            self.kinds.contains(kind),
-            "a kind that was not named at open is not read back"
-        );
+        debug_assert!(self.kinds.contains(kind), "a kind that was not named at open is not read back");
         self.root.join(kind).join(id.as_str())
     }
 
@@ -246,18 +228,11 @@ mod tests {
     const KINDS: &[Kind] = &["guest", "port"];
 
     fn entry(kind: Kind, id: &str, payload: &[u8]) -> Entry {
-        Entry {
-            key: (kind, id.parse().unwrap()),
-            payload: payload.to_vec(),
-        }
+        Entry { key: (kind, id.parse().unwrap()), payload: payload.to_vec() }
     }
 
     fn whole(puts: &[Entry]) -> Batch {
-        Batch {
-            complete: true,
-            puts: puts.to_vec(),
-            removes: vec![],
-        }
+        Batch { complete: true, puts: puts.to_vec(), removes: vec![] }
     }
 
     fn sorted(loaded: Loaded) -> Vec<Entry> {
@@ -271,9 +246,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (mut ledger, loaded) = Ledger::open(dir.path(), KINDS).unwrap();
         assert!(!loaded.complete && loaded.entries.is_empty());
-        ledger
-            .apply(&whole(&[entry("guest", "a", b"1"), entry("port", "a", b"2")]))
-            .unwrap();
+        ledger.apply(&whole(&[entry("guest", "a", b"1"), entry("port", "a", b"2")])).unwrap();
         let delta = Batch {
             puts: vec![entry("guest", "b", b"3")],
             removes: vec![("port", "a".parse().unwrap())],
@@ -289,9 +262,7 @@ mod tests {
     fn a_snapshot_removes_what_it_does_not_list() {
         let dir = tempfile::tempdir().unwrap();
         let (mut ledger, _) = Ledger::open(dir.path(), KINDS).unwrap();
-        ledger
-            .apply(&whole(&[entry("guest", "a", b"1"), entry("guest", "b", b"2")]))
-            .unwrap();
+        ledger.apply(&whole(&[entry("guest", "a", b"1"), entry("guest", "b", b"2")])).unwrap();
         ledger.apply(&whole(&[entry("guest", "b", b"2")])).unwrap();
         let (_, loaded) = Ledger::open(dir.path(), KINDS).unwrap();
         assert_eq!(sorted(loaded), [entry("guest", "b", b"2")]);
@@ -301,9 +272,7 @@ mod tests {
     fn a_damaged_object_is_set_aside_and_the_others_are_read() {
         let dir = tempfile::tempdir().unwrap();
         let (mut ledger, _) = Ledger::open(dir.path(), KINDS).unwrap();
-        ledger
-            .apply(&whole(&[entry("guest", "a", b"fine"), entry("guest", "b", b"hurt")]))
-            .unwrap();
+        ledger.apply(&whole(&[entry("guest", "a", b"fine"), entry("guest", "b", b"hurt")])).unwrap();
         let hurt = dir.path().join("guest/b");
         let mut bytes = fs::read(&hurt).unwrap();
         *bytes.last_mut().unwrap() ^= 1;

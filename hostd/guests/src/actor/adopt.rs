@@ -1,0 +1,68 @@
+//! What an earlier run of hostd left of a guest: its record, its process, or processes that it did not live to record.
+
+use super::{Actor, Running};
+use crate::{
+    driver::EndedBy,
+    process::{control::Control, live::Live},
+    record::{ProcessId, Record},
+};
+use hostd_images::Digest;
+use std::time::Duration;
+
+/// How long an adopted process may take to answer.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+impl Actor {
+    /// Takes over what is there. Called once, before [`Actor::run`]; `found` are the guest's processes on this host.
+    pub(crate) async fn adopt(&mut self, found: &[ProcessId]) {
+        if let Some(record) = Record::load(&self.dir) {
+            self.record = record;
+        }
+        if self.record.uid != 0 && !self.context.uids.keep(self.record.uid) {
+            self.record.uid = 0;
+        }
+        let images = self.record.images.iter().filter_map(|digest| digest.parse::<Digest>().ok());
+        self.leases = images.map(|digest| self.context.images.hold(digest)).collect();
+        let same_boot = self.record.boot_id == self.context.boot_id;
+        let recorded = self.record.process.filter(|_| same_boot);
+        for stray in found.iter().filter(|process| Some(**process) != recorded) {
+            self.end(*stray).await;
+        }
+        if !same_boot {
+            self.record.failure = None;
+        }
+        match recorded.map(Live::open) {
+            Some(Ok(live)) => self.take_over(live).await,
+            Some(Err(_)) => self.ended_unseen(),
+            None if self.record.process.take().is_some() => self.record.ended = Some(EndedBy::Host),
+            None => {}
+        }
+    }
+
+    /// Ends a process that hostd started and did not live to record: it was never reported.
+    async fn end(&self, process: ProcessId) {
+        tracing::warn!(guest = %self.id, pid = process.pid, "ending a process that is on no record");
+        if let Ok(live) = Live::open(process) {
+            live.kill();
+            live.exited().await;
+        }
+    }
+
+    async fn take_over(&mut self, live: Live) {
+        tracing::info!(guest = %self.id, pid = live.id().pid, "adopted a running guest");
+        let control = Control::connect(&self.dir.control()).await;
+        let control = control.inspect_err(|error| tracing::warn!(guest = %self.id, %error, "it does not listen"));
+        self.running = Some(Running::new(self.id.as_str(), live, control.ok(), true, PATIENCE));
+    }
+
+    /// It ended while hostd was away. Its log says whether that was by its own wish.
+    fn ended_unseen(&mut self) {
+        let said = crate::console::last_line(&self.dir.log()).unwrap_or_default();
+        let by_itself = said.contains("powered off");
+        self.record.process = None;
+        self.record.ended = Some(if by_itself { EndedBy::Guest } else { EndedBy::Crash });
+        self.record.reason =
+            if by_itself { String::new() } else { "the guest's process ended while hostd was away".into() };
+        self.store();
+    }
+}

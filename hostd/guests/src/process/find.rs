@@ -1,0 +1,79 @@
+//! Guests' processes in `/proc`, by what [`super::spawn`] writes into their first argument.
+
+use crate::record::ProcessId;
+use hostd_kit::ids::GuestId;
+use std::{collections::HashMap, fs};
+
+/// What the first argument of a guest's process starts with.
+const PREFIX: &str = "vmm:";
+
+/// The first argument of a guest's process.
+pub fn argument(id: &GuestId) -> String {
+    format!("{PREFIX}{id}")
+}
+
+/// Every guest's process on this host.
+#[must_use]
+pub fn all() -> HashMap<GuestId, Vec<ProcessId>> {
+    let mut found: HashMap<GuestId, Vec<ProcessId>> = HashMap::new();
+    for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+        if let (Some(id), Some(start_time)) = (guest_of(pid), start_time(pid)) {
+            found.entry(id).or_default().push(ProcessId { pid, start_time });
+        }
+    }
+    found
+}
+
+/// The guest whose process this is. A zombie has no arguments and is nobody's.
+fn guest_of(pid: i32) -> Option<GuestId> {
+    let arguments = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+    let first = arguments.split(|byte| *byte == 0).next()?;
+    std::str::from_utf8(first).ok()?.strip_prefix(PREFIX)?.parse().ok()
+}
+
+/// Clock ticks from the host's boot to the process's start. `None` when it has ended, zombies included.
+#[must_use]
+pub fn start_time(pid: i32) -> Option<u64> {
+    let (state, start_time) = stat(pid)?;
+    (!matches!(state, 'Z' | 'X')).then_some(start_time)
+}
+
+/// The same of a child that was not waited for: its number is its own even when it has ended.
+pub fn start_time_of_child(pid: i32) -> Option<u64> {
+    stat(pid).map(|(_, start_time)| start_time)
+}
+
+/// State and field 22 of `/proc/<pid>/stat`, counted after the name in brackets.
+fn stat(pid: i32) -> Option<(char, u64)> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let mut fields = stat.rsplit_once(") ")?.1.split(' ');
+    let state = fields.next()?.chars().next()?;
+    Some((state, fields.nth(18)?.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_is_known_by_its_start() {
+        let own = i32::try_from(std::process::id()).unwrap();
+        assert!(start_time(own).unwrap() > 0);
+        assert_eq!(start_time(own), start_time(own));
+        assert_eq!(start_time(i32::MAX), None);
+    }
+
+    #[test]
+    fn a_process_is_known_by_its_first_argument() {
+        use std::os::unix::process::CommandExt;
+        let id: GuestId = "11111111-2222-4333-8444-555555555555".parse().unwrap();
+        let mut child = std::process::Command::new("sleep").arg0(argument(&id)).arg("60").spawn().unwrap();
+        let pid = i32::try_from(child.id()).unwrap();
+        let found = all().remove(&id).unwrap_or_default();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(found.iter().map(|process| process.pid).collect::<Vec<_>>(), [pid]);
+        assert!(!all().contains_key(&id));
+    }
+}

@@ -1,0 +1,135 @@
+//! The daemon: everything is started in order, and ends together without a guest noticing.
+
+use crate::{
+    audit::Audit,
+    config::Config,
+    desired::{self, Store},
+    federation::{
+        enrol::{EnrolError, Invitation, enrol},
+        images::ControllerImages,
+        session::Session,
+    },
+    identity::Identity,
+    local::{self, Metrics},
+    network::Network,
+    notify,
+};
+use anyhow::{Context, bail};
+use hostd_guests::GuestsHandle;
+use hostd_images::Cache;
+use hostd_kit::paths::Layout;
+use hostd_net::{NetHandle, metadata::MetadataTable, model::Changes};
+use std::{fs::File, path::PathBuf, sync::Arc, time::Duration};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+};
+
+/// Before a controller that cannot be reached is asked again to let this host in.
+const ENROL_RETRY: Duration = Duration::from_secs(1);
+
+/// The socket of the audit.
+#[must_use]
+pub fn audit_socket(layout: &Layout) -> PathBuf {
+    layout.state().join("audit.sock")
+}
+
+/// Runs until SIGTERM or SIGINT.
+///
+/// # Errors
+/// When something that hostd cannot do without does not start.
+pub async fn run(config: Config) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let running = tokio::select! {
+        started = start(config) => started?,
+        _ = terminate.recv() => return Ok(()),
+        _ = interrupt.recv() => return Ok(()),
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("hostd ends; guests run on");
+    drop(running);
+    Ok(())
+}
+
+/// What lives as long as the daemon.
+struct Running {
+    _lock: File,
+}
+
+async fn start(config: Config) -> anyhow::Result<Running> {
+    let layout = config.layout();
+    layout.create().with_context(|| format!("cannot make the folders in {}", layout.state().display()))?;
+    let lock = lock(&layout)?;
+    let identity = identity(&config).await?;
+    let (ledger, found) = desired::open(&layout)?;
+    let (channel, connected) = watch::channel(None);
+    let source = Arc::new(ControllerImages::new(connected.clone()));
+    let images = Cache::new(layout.images(), source, config.images.unused_bytes);
+    let metadata = Arc::new(MetadataTable::default());
+    for guest in &found.guests {
+        metadata.set_guest((*guest.metadata).clone());
+    }
+    let net =
+        NetHandle::start(config.network.to_net(), metadata.clone()).await.context("the network does not start")?;
+    let ports = Arc::new(net.clone());
+    let guests = GuestsHandle::start(layout.clone(), config.guests.to_guests(), images.clone(), ports, found.guests);
+    let guests = guests.await?;
+    let network = Network::start(net.clone(), guests.clone(), images.clone());
+    network.change(Changes { complete: found.complete, upserts: found.net, removals: Vec::new() });
+    let audit = Audit::new(guests.clone(), net, images.clone());
+    if !config.local.metrics.is_empty() {
+        let metrics = Metrics { board: guests.board(), images, connected };
+        let serving = local::serve(&config.local.metrics, metrics).await;
+        serving.with_context(|| format!("cannot listen at {}", config.local.metrics))?;
+    }
+    local::serve_audit(&audit_socket(&layout), audit.clone()).context("cannot listen for audits")?;
+    let store = Arc::new(Store::new(ledger, guests.clone(), network, metadata));
+    tokio::spawn(Session { config, identity, store, guests, audit, channel }.run());
+    notify::ready();
+    Ok(Running { _lock: lock })
+}
+
+/// Two daemons on one state would each undo what the other does.
+fn lock(layout: &Layout) -> anyhow::Result<File> {
+    let path = layout.state().join("lock");
+    let file = File::create(&path).with_context(|| format!("cannot open {}", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(error) => bail!("another hostd works in {}: {error}", layout.state().display()),
+    }
+}
+
+/// The identity, made at the first start with what the configuration says.
+async fn identity(config: &Config) -> anyhow::Result<Identity> {
+    if let Some(identity) = Identity::load(&config.layout())? {
+        return Ok(identity);
+    }
+    let own = &config.controller;
+    let token = if own.join_token.is_empty() {
+        std::env::var("HOSTD_JOIN_TOKEN").unwrap_or_default()
+    } else {
+        own.join_token.clone()
+    };
+    if token.is_empty() || own.ca_fingerprint.is_empty() {
+        bail!("this host is no member yet: run `hostd enrol`, or configure [controller] ca_fingerprint and join_token");
+    }
+    let invitation = Invitation {
+        url: own.url.clone(),
+        ca_fingerprint: own.ca_fingerprint.clone(),
+        token,
+        hostname: config.hostname(),
+    };
+    loop {
+        match enrol(&config.layout(), &invitation).await {
+            Err(EnrolError::Connect(error)) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "the controller cannot be reached yet");
+                tokio::time::sleep(ENROL_RETRY).await;
+            }
+            other => return Ok(other?),
+        }
+    }
+}

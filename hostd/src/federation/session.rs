@@ -1,0 +1,194 @@
+//! The one long-lived stream: desired state down, observed state up, for ever anew.
+
+use super::{MAX_MESSAGE, channel, convert, renew};
+use crate::{audit::Audit, config::Config, desired::Store, identity::Identity, resources};
+use hostd_guests::GuestsHandle;
+use humilis_proto::federation::{
+    self as wire, call::Question, controller_message::Message as Down, federation_client::FederationClient,
+    host_message::Message as Up, result::Outcome,
+};
+use std::{sync::Arc, time::Duration};
+use tokio::{
+    sync::{mpsc, watch},
+    time::{Instant, sleep, sleep_until},
+};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::transport::Channel;
+
+/// Messages that may wait for the stream.
+const QUEUE: usize = 64;
+/// Waits between attempts grow from the first to the second.
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+/// Before the ledger is tried again.
+const LEDGER_RETRY: Duration = Duration::from_secs(1);
+/// More console than this is not sent at once.
+const MAX_CONSOLE: u64 = 1024 * 1024;
+
+/// What a session is made of.
+pub struct Session {
+    /// The configuration.
+    pub config: Config,
+    /// Who this host is.
+    pub identity: Identity,
+    /// Where desired state goes.
+    pub store: Arc<Store>,
+    /// Where observed state comes from.
+    pub guests: GuestsHandle,
+    /// What answers the audit.
+    pub audit: Audit,
+    /// The channel of the current stream, for images.
+    pub channel: watch::Sender<Option<Channel>>,
+}
+
+/// Why a stream ended.
+#[derive(Debug, thiserror::Error)]
+enum Ended {
+    #[error(transparent)]
+    Address(#[from] super::AddressError),
+    #[error("{}", .0.message())]
+    Status(#[source] Box<tonic::Status>),
+    #[error("the controller ended the stream")]
+    Closed,
+    #[error("the certificate was renewed")]
+    Renewed,
+}
+
+impl From<tonic::Status> for Ended {
+    fn from(status: tonic::Status) -> Self {
+        Self::Status(Box::new(status))
+    }
+}
+
+/// What a stream has come to.
+#[derive(Default)]
+struct Progress {
+    /// Desired state came in.
+    fruitful: bool,
+    /// The newest sequence that is not acknowledged because the ledger could not be written.
+    unwritten: Option<u64>,
+}
+
+impl Session {
+    /// Holds the stream for ever.
+    pub async fn run(mut self) {
+        let mut wait = BACKOFF.0;
+        loop {
+            let mut progress = Progress::default();
+            let ended = self.stream(&mut progress).await;
+            self.channel.send_replace(None);
+            if progress.fruitful {
+                wait = BACKOFF.0;
+            }
+            match ended {
+                Ended::Renewed => continue,
+                ended => tracing::warn!(error = &ended as &dyn std::error::Error, "not connected"),
+            }
+            sleep(wait).await;
+            wait = (wait * 2).min(BACKOFF.1);
+        }
+    }
+
+    /// One stream from connect to end.
+    async fn stream(&mut self, progress: &mut Progress) -> Ended {
+        match self.try_stream(progress).await {
+            Ok(never) => match never {},
+            Err(ended) => ended,
+        }
+    }
+
+    async fn try_stream(&mut self, progress: &mut Progress) -> Result<std::convert::Infallible, Ended> {
+        let channel = channel(&self.identity)?;
+        let mut client = FederationClient::new(channel.clone()).max_decoding_message_size(MAX_MESSAGE);
+        let (up, messages) = mpsc::channel(QUEUE);
+        send(&up, Up::Hello(resources::hello(&self.config))).await?;
+        let board = self.guests.board();
+        send(&up, Up::Observed(convert::observed(true, board.all()))).await?;
+        let mut down = client.session(ReceiverStream::new(messages)).await?.into_inner();
+        self.channel.send_replace(Some(channel));
+        tracing::info!(url = self.identity.url, "connected");
+        let mut renewal = Instant::now() + renew::due(&self.identity);
+        let mut ledger_retry = Instant::now();
+        loop {
+            tokio::select! {
+                message = down.message() => {
+                    let message = message?.ok_or(Ended::Closed)?;
+                    self.take(message, &up, progress).await?;
+                    ledger_retry = Instant::now() + LEDGER_RETRY;
+                }
+                changed = board.changes() => send(&up, Up::Observed(convert::observed(false, changed))).await?,
+                () = sleep_until(ledger_retry), if progress.unwritten.is_some() => {
+                    ledger_retry = Instant::now() + LEDGER_RETRY;
+                    if self.store.write_again().await
+                        && let Some(sequence) = progress.unwritten.take()
+                    {
+                        send(&up, Up::Ack(wire::Ack { sequence })).await?;
+                    }
+                }
+                () = sleep_until(renewal) => match renew::renew(&self.config.layout(), &self.identity).await {
+                    Ok(renewed) => {
+                        self.identity = renewed;
+                        return Err(Ended::Renewed);
+                    }
+                    Err(error) => {
+                        tracing::error!(error = &error as &dyn std::error::Error, "the certificate cannot be renewed");
+                        renewal = Instant::now() + renew::RETRY;
+                    }
+                },
+            }
+        }
+    }
+
+    async fn take(
+        &self,
+        message: wire::ControllerMessage,
+        up: &mpsc::Sender<wire::HostMessage>,
+        progress: &mut Progress,
+    ) -> Result<(), Ended> {
+        match message.message {
+            Some(Down::Desired(desired)) => {
+                progress.fruitful = true;
+                let sequence = desired.sequence;
+                if self.store.apply(desired).await {
+                    progress.unwritten = None;
+                    send(up, Up::Ack(wire::Ack { sequence })).await?;
+                } else {
+                    progress.unwritten = Some(sequence);
+                }
+            }
+            Some(Down::Call(call)) => {
+                drop(tokio::spawn(answer(self.guests.clone(), self.audit.clone(), call, up.clone())))
+            }
+            // A newer controller's message: it is for newer hosts.
+            None => tracing::warn!("a message of the controller is not understood"),
+        }
+        Ok(())
+    }
+}
+
+async fn send(up: &mpsc::Sender<wire::HostMessage>, message: Up) -> Result<(), Ended> {
+    up.send(wire::HostMessage { message: Some(message) }).await.map_err(|_| Ended::Closed)
+}
+
+async fn answer(guests: GuestsHandle, audit: Audit, call: wire::Call, up: mpsc::Sender<wire::HostMessage>) {
+    let outcome = match call.question {
+        Some(Question::ConsoleOutput(asked)) => console(guests, asked).await,
+        Some(Question::Audit(wire::Audit {})) => match audit.text().await {
+            Ok(text) => Outcome::Data(text.into_bytes()),
+            Err(error) => Outcome::Error(error.to_string()),
+        },
+        None => Outcome::Error("this host does not know the question".into()),
+    };
+    let result = wire::Result { call: call.call, outcome: Some(outcome) };
+    // The stream may have ended: then nobody waits for it.
+    let _ = send(&up, Up::Result(result)).await;
+}
+
+async fn console(guests: GuestsHandle, asked: wire::ConsoleOutput) -> Outcome {
+    let Ok(id) = asked.guest_id.parse() else { return Outcome::Error("no such guest".into()) };
+    let most = if asked.max_bytes == 0 { MAX_CONSOLE } else { asked.max_bytes.min(MAX_CONSOLE) };
+    let read = tokio::task::spawn_blocking(move || guests.console(&id, most)).await;
+    match read.map_err(std::io::Error::other).and_then(|read| read) {
+        Ok(bytes) => Outcome::Data(bytes),
+        Err(error) => Outcome::Error(error.to_string()),
+    }
+}

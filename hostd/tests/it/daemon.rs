@@ -1,0 +1,68 @@
+//! A running hostd.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+/// A running hostd; killed when it is dropped.
+pub struct Daemon {
+    child: Child,
+}
+
+impl Daemon {
+    pub fn start(config: &Path, log: &Path, fault: Option<&str>) -> Self {
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(log).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_hostd"));
+        command.arg("--config").arg(config).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        if let Some(fault) = fault {
+            command.env("HOSTD_FAULT", fault);
+        }
+        Self { child: command.spawn().unwrap() }
+    }
+
+    /// kill -9.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// SIGTERM; it has to obey soon.
+    pub fn terminate(mut self) {
+        let pid = nix::unistd::Pid::from_raw(i32::try_from(self.child.id()).unwrap());
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
+        assert!(self.wait(Duration::from_secs(5)).expect("hostd ends when asked to").success());
+    }
+
+    /// Waits for its end.
+    pub fn wait(&mut self, limit: Duration) -> Option<std::process::ExitStatus> {
+        let deadline = Instant::now() + limit;
+        while Instant::now() < deadline {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return Some(status);
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        None
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The process of a guest, by its first argument.
+pub fn process_of(guest: &str) -> Option<i32> {
+    let wanted = format!("vmm:{guest}\0");
+    let pids =
+        std::fs::read_dir("/proc").unwrap().flatten().filter_map(|e| e.file_name().to_str()?.parse::<i32>().ok());
+    let mut pids = pids.filter(|pid| {
+        let path = PathBuf::from(format!("/proc/{pid}/cmdline"));
+        std::fs::read(path).is_ok_and(|line| line.starts_with(wanted.as_bytes()))
+    });
+    pids.next()
+}

@@ -1,0 +1,131 @@
+//! A story's own little world: a network namespace, a directory, a controller, a hostd.
+
+use crate::{
+    controller::{Controller, TOKEN},
+    daemon::{Daemon, process_of},
+    programs,
+};
+use humilis_proto::federation::{self as wire, object};
+use std::{fs, future::Future, path::PathBuf};
+use tempfile::TempDir;
+
+/// A story's world.
+pub struct World {
+    pub controller: Controller,
+    dir: TempDir,
+    cgroup: String,
+}
+
+/// Tells a story in a network namespace of its own.
+pub fn tell<F: Future<Output = ()>>(story: impl FnOnce(World) -> F + Send) {
+    std::thread::scope(|scope| {
+        let told = scope.spawn(|| {
+            nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("the tests run as root");
+            let lo = std::process::Command::new("ip").args(["link", "set", "lo", "up"]).status().unwrap();
+            assert!(lo.success());
+            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+            runtime.block_on(async { story(World::new().await).await });
+        });
+        if let Err(panic) = told.join() {
+            std::panic::resume_unwind(panic);
+        }
+    });
+}
+
+impl World {
+    async fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let cgroup = format!("humilis-test-{}", std::process::id());
+        Self { controller: Controller::start().await, dir, cgroup }
+    }
+
+    pub fn state(&self) -> PathBuf {
+        self.dir.path().join("state")
+    }
+
+    fn config(&self) -> PathBuf {
+        let path = self.dir.path().join("hostd.toml");
+        let text = format!(
+            "state_dir = {:?}\nhostname = 'host'\nlog = 'debug,h2=info,hyper=info,tower=info,tonic=info,rustls=info'\n\
+             [controller]\nurl = {:?}\nca_fingerprint = {:?}\njoin_token = {TOKEN:?}\n\
+             [guests]\nvmm = {:?}\ncgroup_parent = {:?}\nports_deadline = 3\nstart_deadline = 20\n\
+             [images]\nunused_bytes = 0\n[network]\nnamespace_dir = {:?}\n[local]\nmetrics = ''\n",
+            self.state(),
+            self.controller.url,
+            self.controller.fingerprint,
+            programs::vmm(),
+            self.cgroup,
+            self.dir.path().join("netns"),
+        );
+        fs::write(&path, text).unwrap();
+        path
+    }
+
+    pub fn log(&self) -> PathBuf {
+        self.dir.path().join("hostd.log")
+    }
+
+    pub fn hostd(&self) -> Daemon {
+        Daemon::start(&self.config(), &self.log(), None)
+    }
+
+    pub fn hostd_with_fault(&self, fault: &str) -> Daemon {
+        Daemon::start(&self.config(), &self.log(), Some(fault))
+    }
+
+    /// A small guest: our own program as its kernel, a root disk of an image.
+    pub fn guest(&self, id: &str) -> wire::Object {
+        let kernel = self.controller.image("kernel", fs::read(programs::guest()).unwrap());
+        let image = self.controller.image("disk", (0..1 << 20).map(|at| (at / 512) as u8).collect());
+        let guest = wire::Guest {
+            name: "small".into(),
+            hostname: "small".into(),
+            vcpus: 1,
+            memory_mib: 32,
+            power: Some(wire::GuestPower { running: true, boot_count: 1, hard: false, grace_seconds: 10 }),
+            boot: Some(wire::GuestBoot { kernel: Some(kernel), ramdisk: None, kernel_args: "metadata=off".into() }),
+            root_disk: Some(wire::RootDisk { image: Some(image), size_bytes: 2 << 20, ..wire::RootDisk::default() }),
+            ..wire::Guest::default()
+        };
+        wire::Object { id: id.into(), generation: 1, object: Some(object::Object::Guest(guest)) }
+    }
+
+    /// What the host has left of anything.
+    pub async fn leftovers(&self) -> Vec<String> {
+        let question = wire::call::Question::Audit(wire::Audit {});
+        let text = String::from_utf8(self.controller.ask(question).await.unwrap()).unwrap();
+        let mut left: Vec<_> =
+            text.lines().filter(|line| line.contains("\"explained\":false")).map(String::from).collect();
+        left.extend(
+            fs::read_dir(self.state().join("guests")).unwrap().map(|entry| format!("{:?}", entry.unwrap().path())),
+        );
+        left.extend(
+            fs::read_dir(self.state().join("ledger/guest")).unwrap().map(|e| format!("{:?}", e.unwrap().path())),
+        );
+        left
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{}", fs::read_to_string(self.log()).unwrap_or_default());
+            for entry in fs::read_dir(self.state().join("guests")).into_iter().flatten().flatten() {
+                eprintln!("{}", fs::read_to_string(entry.path().join("vmm.log")).unwrap_or_default());
+                eprintln!("{}", fs::read_to_string(entry.path().join("console.log")).unwrap_or_default());
+            }
+        }
+        for entry in fs::read_dir(self.state().join("guests")).into_iter().flatten().flatten() {
+            if let Some(pid) = entry.file_name().to_str().and_then(process_of) {
+                let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL);
+            }
+        }
+        for mount in ["", "memory", "cpu", "pids"] {
+            let parent = PathBuf::from("/sys/fs/cgroup").join(mount).join(&self.cgroup);
+            for child in fs::read_dir(&parent).into_iter().flatten().flatten() {
+                let _ = fs::remove_dir(child.path());
+            }
+            let _ = fs::remove_dir(parent);
+        }
+    }
+}
