@@ -1,2 +1,24 @@
-//! To be written.
-fn main() {}
+//! The controller: configuration, wiring of the services, listeners, and the command line of its operators.
+//!
+//! `cli` has a file per command, `config` what can be set, `wiring` a function per service, `listener` the sockets. No rule of any
+//! service stands here.
+
+mod cli;
+mod config;
+mod listener;
+mod logging;
+mod metrics;
+mod wiring;
+
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match cli::Arguments::parse().run() {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("controller: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -135,10 +135,7 @@ impl Authority {
         let key = KeyPair::generate()?;
         let certificate = params.signed_by(&key, &self.issuer)?;
         let chain = vec![certificate.der().clone(), self.der.clone()];
-        Ok(ServerIdentity {
-            chain,
-            key: PrivatePkcs8KeyDer::from(key.serialize_der()).into(),
-        })
+        Ok(ServerIdentity { chain, key: PrivatePkcs8KeyDer::from(key.serialize_der()).into() })
     }
 }
 
@@ -162,9 +159,7 @@ fn moment(at: Timestamp) -> OffsetDateTime {
 
 fn make(now: Timestamp) -> Result<(String, String), AuthorityError> {
     let mut params = CertificateParams::new(Vec::new())?;
-    params
-        .distinguished_name
-        .push(DnType::CommonName, "Humilis federation CA");
+    params.distinguished_name.push(DnType::CommonName, "Humilis federation CA");
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     validity(&mut params, AUTHORITY_DAYS, now);
@@ -173,21 +168,13 @@ fn make(now: Timestamp) -> Result<(String, String), AuthorityError> {
 }
 
 fn write_private(path: &Path, text: &str) -> Result<(), AuthorityError> {
-    let open = fs::OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(path);
+    let open = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
     let written = open.and_then(|mut f| f.write_all(text.as_bytes()).and_then(|()| f.sync_all()));
     written.map_err(|e| file(path, e))
 }
 
 fn file(path: &Path, source: io::Error) -> AuthorityError {
-    AuthorityError::File {
-        path: path.to_owned(),
-        source,
-    }
+    AuthorityError::File { path: path.to_owned(), source }
 }
 
 #[cfg(test)]
@@ -210,24 +197,12 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let authority = Authority::open(directory.path(), NOW).unwrap();
         let key = KeyPair::generate().unwrap();
-        let csr = CertificateParams::new(vec!["evil.example".into()])
-            .unwrap()
-            .serialize_request(&key)
-            .unwrap();
+        let csr = CertificateParams::new(vec!["evil.example".into()]).unwrap().serialize_request(&key).unwrap();
         let host = HostId::random();
         let pem = authority.sign_host(csr.der(), host, NOW).unwrap();
         let der = CertificateDer::from_pem_slice(pem.as_bytes()).unwrap();
         let (_, certificate) = X509Certificate::from_der(&der).unwrap();
-        assert_eq!(
-            certificate
-                .subject()
-                .iter_common_name()
-                .next()
-                .unwrap()
-                .as_str()
-                .unwrap(),
-            host.to_string()
-        );
+        assert_eq!(certificate.subject().iter_common_name().next().unwrap().as_str().unwrap(), host.to_string());
         assert!(certificate.subject_alternative_name().unwrap().is_none());
     }
 
@@ -235,9 +210,6 @@ mod tests {
     fn a_broken_request_is_refused() {
         let directory = tempfile::tempdir().unwrap();
         let authority = Authority::open(directory.path(), NOW).unwrap();
-        assert!(matches!(
-            authority.sign_host(b"no", HostId::random(), NOW),
-            Err(AuthorityError::Request)
-        ));
+        assert!(matches!(authority.sign_host(b"no", HostId::random(), NOW), Err(AuthorityError::Request)));
     }
 }

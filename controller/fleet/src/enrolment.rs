@@ -40,12 +40,8 @@ pub(crate) async fn enrol(
     if !join::redeem(&mut tx, &request.token, now).await.map_err(unavailable)? {
         return Err(EnrolError::Token);
     }
-    let host = store::upsert_host(&mut tx, &request.hostname, now)
-        .await
-        .map_err(unavailable)?;
-    let certificate = authority
-        .sign_host(&request.csr, host, now)
-        .map_err(EnrolError::Request)?;
+    let host = store::upsert_host(&mut tx, &request.hostname, now).await.map_err(unavailable)?;
+    let certificate = authority.sign_host(&request.csr, host, now).map_err(EnrolError::Request)?;
     tx.commit().await.map_err(unavailable)?;
     tracing::info!(%host, hostname = request.hostname, "host enrolled");
     Ok(response(authority, host, certificate))
@@ -61,26 +57,16 @@ pub(crate) async fn renew(
     let mut conn = hub.db.read().await.map_err(unavailable)?;
     let known = store::get_host(&mut conn, host).await.map_err(unavailable)?;
     known.ok_or(EnrolError::NoMember(host))?;
-    let certificate = authority
-        .sign_host(csr, host, hub.clock.now())
-        .map_err(EnrolError::Request)?;
+    let certificate = authority.sign_host(csr, host, hub.clock.now()).map_err(EnrolError::Request)?;
     Ok(response(authority, host, certificate))
 }
 
 fn response(authority: &Authority, host: HostId, certificate: String) -> wire::EnrolResponse {
-    wire::EnrolResponse {
-        host_id: host.to_string(),
-        certificate,
-        ca: authority.pem().to_owned(),
-    }
+    wire::EnrolResponse { host_id: host.to_string(), certificate, ca: authority.pem().to_owned() }
 }
 
 fn check_hostname(name: &str) -> Result<(), EnrolError> {
     let label = |l: &str| !l.is_empty() && l.len() <= 63 && l.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
     let fits = name.len() <= HOSTNAME_MAX && name.split('.').all(label);
-    if fits {
-        Ok(())
-    } else {
-        Err(EnrolError::Hostname(name.chars().take(64).collect()))
-    }
+    if fits { Ok(()) } else { Err(EnrolError::Hostname(name.chars().take(64).collect())) }
 }

@@ -44,21 +44,23 @@ pub struct Hub {
 }
 
 impl Hub {
+    /// Makes the fleet's tables; for the command line, which needs no hub.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn migrate(db: &Db) -> Result<(), DbError> {
+        db.migrate("fleet", store::MIGRATIONS).await
+    }
+
     /// A hub without streams. At the start of a controller no host is connected.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn open(db: Db, clock: Clock) -> Result<Arc<Self>, DbError> {
-        db.migrate("fleet", store::MIGRATIONS).await?;
+        Self::migrate(&db).await?;
         store::disconnect_all(&db).await?;
         let (sources, sessions, next) = (OnceLock::new(), Mutex::default(), AtomicU64::new(1));
-        Ok(Arc::new(Self {
-            db,
-            clock,
-            sources,
-            sessions,
-            next,
-        }))
+        Ok(Arc::new(Self { db, clock, sources, sessions, next }))
     }
 
     /// Names the services, once, before the listener starts.
@@ -99,20 +101,10 @@ impl Hub {
     }
 
     async fn ask(&self, host: HostId, question: Question) -> Result<Vec<u8>, AskError> {
-        let session = self
-            .sessions()
-            .get(&host)
-            .cloned()
-            .ok_or(AskError::NotConnected(host))?;
+        let session = self.sessions().get(&host).cloned().ok_or(AskError::NotConnected(host))?;
         let (answer, answered) = oneshot::channel();
-        let call = wire::Call {
-            call: self.number(),
-            question: Some(question),
-        };
-        session
-            .ask(call, answer)
-            .await
-            .map_err(|()| AskError::NotConnected(host))?;
+        let call = wire::Call { call: self.number(), question: Some(question) };
+        session.ask(call, answer).await.map_err(|()| AskError::NotConnected(host))?;
         match tokio::time::timeout(ANSWER, answered).await {
             Ok(Ok(Ok(data))) => Ok(data),
             Ok(Ok(Err(reason))) => Err(AskError::Refused { host, reason }),
@@ -123,10 +115,7 @@ impl Hub {
 }
 
 pub(crate) fn unavailable(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Unavailable {
-    Unavailable {
-        service: "fleet",
-        source: error.into(),
-    }
+    Unavailable { service: "fleet", source: error.into() }
 }
 
 #[async_trait]
@@ -148,10 +137,7 @@ impl Fleet for Hub {
     }
 
     async fn console_output(&self, host: HostId, server: ServerId, max_bytes: u64) -> Result<Vec<u8>, AskError> {
-        let question = wire::ConsoleOutput {
-            guest_id: server.to_string(),
-            max_bytes,
-        };
+        let question = wire::ConsoleOutput { guest_id: server.to_string(), max_bytes };
         self.ask(host, Question::ConsoleOutput(question)).await
     }
 

@@ -46,12 +46,7 @@ pub(crate) async fn insert_token(tx: &mut Tx, digest: &str, now: Timestamp, expi
 
 pub(crate) async fn use_token(tx: &mut Tx, digest: &str, now: Timestamp) -> Result<bool, DbError> {
     let sql = "UPDATE fleet_join_token SET used_at = $1 WHERE digest = $2 AND used_at IS NULL AND expires_at > $3";
-    let done = sqlx::query(sql)
-        .bind(now.0)
-        .bind(digest.to_owned())
-        .bind(now.0)
-        .execute(&mut **tx)
-        .await?;
+    let done = sqlx::query(sql).bind(now.0).bind(digest.to_owned()).bind(now.0).execute(&mut **tx).await?;
     Ok(done.rows_affected() == 1)
 }
 
@@ -97,43 +92,25 @@ pub(crate) async fn update_host(tx: &mut Tx, host: &Host) -> Result<bool, DbErro
 /// `connected` of one host.
 pub(crate) async fn set_connected(tx: &mut Tx, id: HostId, connected: bool, now: Timestamp) -> Result<(), DbError> {
     let sql = "UPDATE fleet_host SET connected = $1, last_seen_at = $2, generation = generation + 1 WHERE id = $3";
-    sqlx::query(sql)
-        .bind(i64::from(connected))
-        .bind(now.0)
-        .bind(id.to_string())
-        .execute(&mut **tx)
-        .await?;
+    sqlx::query(sql).bind(i64::from(connected)).bind(now.0).bind(id.to_string()).execute(&mut **tx).await?;
     Ok(())
 }
 
 /// At the controller's start no host is connected.
 pub(crate) async fn disconnect_all(db: &Db) -> Result<(), DbError> {
     let mut tx = db.begin().await?;
-    sqlx::query("UPDATE fleet_host SET connected = 0 WHERE connected = 1")
-        .execute(&mut *tx)
-        .await?;
+    sqlx::query("UPDATE fleet_host SET connected = 0 WHERE connected = 1").execute(&mut *tx).await?;
     tx.commit().await
 }
 
 pub(crate) async fn list_hosts(conn: &mut Conn) -> Result<Vec<Host>, DbError> {
     let sql = sqlx::AssertSqlSafe(format!("SELECT {COLUMNS} FROM fleet_host ORDER BY hostname"));
-    sqlx::query(sql)
-        .fetch_all(&mut **conn)
-        .await?
-        .iter()
-        .map(host)
-        .collect()
+    sqlx::query(sql).fetch_all(&mut **conn).await?.iter().map(host).collect()
 }
 
 pub(crate) async fn get_host(conn: &mut AnyConnection, id: HostId) -> Result<Option<Host>, DbError> {
     let sql = sqlx::AssertSqlSafe(format!("SELECT {COLUMNS} FROM fleet_host WHERE id = $1"));
-    sqlx::query(sql)
-        .bind(id.to_string())
-        .fetch_optional(conn)
-        .await?
-        .as_ref()
-        .map(host)
-        .transpose()
+    sqlx::query(sql).bind(id.to_string()).fetch_optional(conn).await?.as_ref().map(host).transpose()
 }
 
 fn host(row: &AnyRow) -> Result<Host, DbError> {
@@ -149,19 +126,14 @@ fn host(row: &AnyRow) -> Result<Host, DbError> {
             disk_gib: u64::try_from(row.try_get::<i64, _>("disk_gib")?).unwrap_or_default(),
         },
         underlay_address: row.try_get("underlay_address")?,
-        physical_networks: networks
-            .split(',')
-            .filter(|n| !n.is_empty())
-            .map(str::to_owned)
-            .collect(),
+        physical_networks: networks.split(',').filter(|n| !n.is_empty()).map(str::to_owned).collect(),
         version: row.try_get("version")?,
     })
 }
 
 fn parse(row: &AnyRow, column: &str) -> Result<HostId, DbError> {
     let text: String = row.try_get(column)?;
-    text.parse()
-        .map_err(|e| DbError::from(sqlx::Error::Decode(Box::new(e))))
+    text.parse().map_err(|e| DbError::from(sqlx::Error::Decode(Box::new(e))))
 }
 
 fn signed(number: u64) -> i64 {

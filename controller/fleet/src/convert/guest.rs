@@ -96,10 +96,6 @@ impl IntoWire for GuestMetadata {
 impl IntoWire for PublicKey {
     type Wire = wire::KeyPair;
     fn into_wire(self) -> wire::KeyPair {
-        wire::KeyPair {
-            name: self.name,
-            public_key: self.public_key,
-            r#type: self.kind,
-        }
+        wire::KeyPair { name: self.name, public_key: self.public_key, r#type: self.kind }
     }
 }

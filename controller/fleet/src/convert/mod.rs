@@ -19,11 +19,7 @@ pub(crate) fn object(desired: Desired) -> wire::Object {
         DesiredObject::Router(router) => W::Router(router.into_wire()),
     };
     let generation = u64::try_from(desired.generation.0).unwrap_or_default();
-    wire::Object {
-        id: key(&desired.key).id,
-        generation,
-        object: Some(object),
-    }
+    wire::Object { id: key(&desired.key).id, generation, object: Some(object) }
 }
 
 /// A key in its wire form.

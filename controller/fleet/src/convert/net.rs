@@ -26,18 +26,11 @@ impl IntoWire for Segment {
     fn into_wire(self) -> wire::network::Segment {
         use wire::network::Segment as W;
         match self {
-            Self::Overlay { vni, remotes } => W::Overlay(wire::Overlay {
-                vni,
-                remotes: all(remotes),
-            }),
+            Self::Overlay { vni, remotes } => W::Overlay(wire::Overlay { vni, remotes: all(remotes) }),
             Self::Flat { physical_network } => W::Flat(wire::Flat { physical_network }),
-            Self::Vlan {
-                physical_network,
-                vlan_id,
-            } => W::Vlan(wire::Vlan {
-                physical_network,
-                vlan_id: vlan_id.into(),
-            }),
+            Self::Vlan { physical_network, vlan_id } => {
+                W::Vlan(wire::Vlan { physical_network, vlan_id: vlan_id.into() })
+            }
         }
     }
 }
@@ -45,11 +38,7 @@ impl IntoWire for Segment {
 impl IntoWire for RemotePort {
     type Wire = wire::RemotePort;
     fn into_wire(self) -> wire::RemotePort {
-        wire::RemotePort {
-            mac: self.mac,
-            addresses: texts(&self.addresses),
-            host_address: self.host_address,
-        }
+        wire::RemotePort { mac: self.mac, addresses: texts(&self.addresses), host_address: self.host_address }
     }
 }
 
@@ -84,10 +73,7 @@ fn mode(mode: Option<Ipv6Mode>) -> i32 {
 impl IntoWire for Route {
     type Wire = wire::Route;
     fn into_wire(self) -> wire::Route {
-        wire::Route {
-            destination: self.destination.to_string(),
-            next_hop: self.next_hop.to_string(),
-        }
+        wire::Route { destination: self.destination.to_string(), next_hop: self.next_hop.to_string() }
     }
 }
 
@@ -112,20 +98,14 @@ impl IntoWire for DesiredPort {
 impl IntoWire for FixedIp {
     type Wire = wire::FixedIp;
     fn into_wire(self) -> wire::FixedIp {
-        wire::FixedIp {
-            subnet_id: self.subnet_id.into(),
-            address: self.address.to_string(),
-        }
+        wire::FixedIp { subnet_id: self.subnet_id.into(), address: self.address.to_string() }
     }
 }
 
 impl IntoWire for AddressPair {
     type Wire = wire::AddressPair;
     fn into_wire(self) -> wire::AddressPair {
-        wire::AddressPair {
-            cidr: self.cidr.to_string(),
-            mac: self.mac,
-        }
+        wire::AddressPair { cidr: self.cidr.to_string(), mac: self.mac }
     }
 }
 
@@ -179,11 +159,8 @@ impl IntoWire for DesiredRouter {
 impl IntoWire for RouterLeg {
     type Wire = wire::RouterInterface;
     fn into_wire(self) -> wire::RouterInterface {
-        let (fixed_ips, cidrs) = self
-            .addresses
-            .into_iter()
-            .map(|(ip, cidr)| (ip.into_wire(), cidr.to_string()))
-            .unzip();
+        let (fixed_ips, cidrs) =
+            self.addresses.into_iter().map(|(ip, cidr)| (ip.into_wire(), cidr.to_string())).unzip();
         wire::RouterInterface {
             port_id: self.port_id.into(),
             network_id: self.network_id.into(),

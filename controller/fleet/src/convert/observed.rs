@@ -46,9 +46,5 @@ fn state(number: i32) -> Result<GuestState, Malformed> {
 }
 
 pub(crate) fn resources(resources: wire::HostResources) -> HostResources {
-    HostResources {
-        vcpus: resources.vcpus,
-        memory_mib: resources.memory_mib,
-        disk_gib: resources.disk_gib,
-    }
+    HostResources { vcpus: resources.vcpus, memory_mib: resources.memory_mib, disk_gib: resources.disk_gib }
 }

@@ -43,9 +43,7 @@ impl federation_server::Federation for Membership {
         request: Request<Streaming<wire::HostMessage>>,
     ) -> Result<Response<Self::SessionStream>, Status> {
         let host = member(&request)?;
-        session::open(Arc::clone(&self.0.hub), host, request.into_inner())
-            .await
-            .map(Response::new)
+        session::open(Arc::clone(&self.0.hub), host, request.into_inner()).await.map(Response::new)
     }
 
     async fn renew(&self, request: Request<wire::RenewRequest>) -> Result<Response<wire::EnrolResponse>, Status> {
@@ -60,20 +58,9 @@ impl federation_server::Federation for Membership {
     ) -> Result<Response<Self::FetchImageStream>, Status> {
         member(&request)?;
         let request = request.into_inner();
-        let id: ImageId = request
-            .image_id
-            .parse()
-            .map_err(|e| Status::invalid_argument(format!("{e}")))?;
-        let sources = self
-            .0
-            .hub
-            .sources()
-            .ok_or_else(|| Status::unavailable("the controller is starting"))?;
-        let bytes = sources
-            .images
-            .open(id, request.offset)
-            .await
-            .map_err(|e| unavailable(&e))?;
+        let id: ImageId = request.image_id.parse().map_err(|e| Status::invalid_argument(format!("{e}")))?;
+        let sources = self.0.hub.sources().ok_or_else(|| Status::unavailable("the controller is starting"))?;
+        let bytes = sources.images.open(id, request.offset).await.map_err(|e| unavailable(&e))?;
         let bytes = bytes.ok_or_else(|| Status::not_found(format!("image {id} has no bytes")))?;
         let chunks = bytes.map(|chunk| match chunk {
             Ok(data) => Ok(wire::ImageChunk { data: data.to_vec() }),

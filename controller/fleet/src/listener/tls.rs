@@ -94,13 +94,7 @@ async fn handshake(acceptor: TlsAcceptor, stream: TcpStream, accepted: mpsc::Sen
     drop(stream.set_nodelay(true));
     match tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
         Ok(Ok(stream)) => {
-            let peer = Peer(
-                stream
-                    .get_ref()
-                    .1
-                    .peer_certificates()
-                    .and_then(|chain| member(chain.first()?)),
-            );
+            let peer = Peer(stream.get_ref().1.peer_certificates().and_then(|chain| member(chain.first()?)));
             // The server is stopping when nobody takes it.
             drop(accepted.send(Ok(Connection { stream, peer })).await);
         }
@@ -112,14 +106,7 @@ async fn handshake(acceptor: TlsAcceptor, stream: TcpStream, accepted: mpsc::Sen
 /// The host that a certificate names. rustls has checked the chain.
 fn member(certificate: &CertificateDer<'_>) -> Option<HostId> {
     let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
-    certificate
-        .subject()
-        .iter_common_name()
-        .next()?
-        .as_str()
-        .ok()?
-        .parse()
-        .ok()
+    certificate.subject().iter_common_name().next()?.as_str().ok()?.parse().ok()
 }
 
 impl Connected for Connection {

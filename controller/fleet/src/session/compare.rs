@@ -26,21 +26,14 @@ impl Sent {
 
     /// The differences to a whole desired state; `None` when there is none.
     pub(super) fn against_all(&mut self, desired: Vec<Desired>) -> Option<wire::Desired> {
-        let keys: BTreeSet<_> = desired
-            .iter()
-            .map(|d| d.key)
-            .chain(self.prints.keys().copied())
-            .collect();
+        let keys: BTreeSet<_> = desired.iter().map(|d| d.key).chain(self.prints.keys().copied()).collect();
         self.against(&keys, desired)
     }
 
     /// The differences for these keys, of which `desired` holds those that shall be.
     pub(super) fn against(&mut self, keys: &BTreeSet<ObjectKey>, desired: Vec<Desired>) -> Option<wire::Desired> {
         let present: BTreeSet<_> = desired.iter().map(|d| d.key).collect();
-        let gone: Vec<_> = keys
-            .difference(&present)
-            .filter(|key| self.prints.remove(key).is_some())
-            .collect();
+        let gone: Vec<_> = keys.difference(&present).filter(|key| self.prints.remove(key).is_some()).collect();
         let removals: Vec<_> = gone.into_iter().map(convert::key).collect();
         let upserts: Vec<_> = desired.into_iter().filter_map(|d| self.upsert(d)).collect();
         let changed = !removals.is_empty() || !upserts.is_empty();
@@ -56,12 +49,7 @@ impl Sent {
 
     fn message(&mut self, complete: bool, upserts: Vec<wire::Object>, removals: Vec<wire::ObjectKey>) -> wire::Desired {
         self.sequence += 1;
-        wire::Desired {
-            sequence: self.sequence,
-            complete,
-            upserts,
-            removals,
-        }
+        wire::Desired { sequence: self.sequence, complete, upserts, removals }
     }
 }
 
@@ -74,17 +62,8 @@ mod tests {
 
     fn group(key: ObjectKey, name: &str) -> Desired {
         let (name, rules, member_addresses) = (name.to_owned(), Vec::new(), Vec::new());
-        let object = DesiredSecurityGroup {
-            name,
-            rules,
-            stateful: true,
-            member_addresses,
-        };
-        Desired {
-            key,
-            generation: Generation::FIRST,
-            object: DesiredObject::SecurityGroup(object),
-        }
+        let object = DesiredSecurityGroup { name, rules, stateful: true, member_addresses };
+        Desired { key, generation: Generation::FIRST, object: DesiredObject::SecurityGroup(object) }
     }
 
     fn keys() -> (ObjectKey, ObjectKey) {

@@ -75,10 +75,7 @@ impl Writer {
     }
 
     async fn send(&self, message: Message) -> Result<(), Closed> {
-        self.outbox
-            .send(Ok(wire::ControllerMessage { message: Some(message) }))
-            .await
-            .map_err(|_| Closed)
+        self.outbox.send(Ok(wire::ControllerMessage { message: Some(message) })).await.map_err(|_| Closed)
     }
 
     async fn all_patiently(&self) -> Vec<Desired> {

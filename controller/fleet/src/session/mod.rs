@@ -51,25 +51,12 @@ impl SessionHandle {
     fn new(number: u64) -> (Self, mpsc::Receiver<wire::Call>) {
         let (questions, asked) = mpsc::channel(64);
         let (touched, open) = (Arc::default(), Arc::default());
-        (
-            Self {
-                number,
-                touched,
-                questions,
-                open,
-                end: CancellationToken::new(),
-            },
-            asked,
-        )
+        (Self { number, touched, questions, open, end: CancellationToken::new() }, asked)
     }
 
     /// Remembers that this object may have changed.
     pub(crate) fn touch(&self, key: ObjectKey) {
-        self.touched
-            .keys
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(key);
+        self.touched.keys.lock().unwrap_or_else(PoisonError::into_inner).insert(key);
         self.touched.some.notify_one();
     }
 
@@ -87,11 +74,7 @@ impl SessionHandle {
 
     fn answered(&self, result: wire::Result) {
         use wire::result::Outcome;
-        let waiting = self
-            .open
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&result.call);
+        let waiting = self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(&result.call);
         let answer = match result.outcome {
             Some(Outcome::Data(data)) => Ok(data),
             Some(Outcome::Error(reason)) => Err(reason),

@@ -37,10 +37,7 @@ pub(crate) async fn open(
     let (outbox, stream) = mpsc::channel(16);
     tokio::spawn(async move {
         let greeting = time::timeout(GREETING, inbox.message()).await;
-        let Ok(Ok(Some(wire::HostMessage {
-            message: Some(Message::Hello(hello)),
-        }))) = greeting
-        else {
+        let Ok(Ok(Some(wire::HostMessage { message: Some(Message::Hello(hello)) }))) = greeting else {
             return refuse(&outbox, Status::invalid_argument("the first message has to be Hello")).await;
         };
         match greet(&hub, id, hello).await {
@@ -89,12 +86,7 @@ async fn run(hub: Arc<Hub>, host: Host, inbox: Streaming<wire::HostMessage>, out
     let (session, asked) = SessionHandle::new(hub.number());
     hub.enter(id, session.clone());
     tracing::info!(host = %id, hostname = host.hostname, "host connected");
-    let writer = Writer {
-        hub: Arc::clone(&hub),
-        host: id,
-        session: session.clone(),
-        outbox,
-    };
+    let writer = Writer { hub: Arc::clone(&hub), host: id, session: session.clone(), outbox };
     let writer = tokio::spawn(writer.run(asked));
     let ended = tokio::select! {
         () = session.end.cancelled() => Ok(()),
@@ -129,11 +121,7 @@ async fn read(
 }
 
 async fn observe(hub: &Hub, id: HostId, observed: wire::Observed) -> Result<(), Ended> {
-    let guests = observed
-        .guests
-        .into_iter()
-        .map(convert::observed_guest)
-        .collect::<Result<Vec<_>, _>>()?;
+    let guests = observed.guests.into_iter().map(convert::observed_guest).collect::<Result<Vec<_>, _>>()?;
     let sources = hub.sources().ok_or_else(|| unavailable("no service is wired"))?;
     // An observation that is not taken in ends the stream: the host reports everything anew on the next one.
     Ok(sources.guests.observed(id, observed.complete, guests).await?)

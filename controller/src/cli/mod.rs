@@ -1,0 +1,78 @@
+//! The command line; a file per command.
+
+mod audit;
+mod bootstrap;
+mod config;
+mod join_token;
+mod policy;
+mod routes;
+mod serve;
+
+use crate::config::Config;
+use clap::{Parser, Subcommand};
+use std::{path::PathBuf, process::ExitCode};
+
+/// Humilis's controller: OpenStack's APIs over a federation of hosts.
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true)]
+pub struct Arguments {
+    /// The configuration; without it /etc/humilis/controller.toml or the defaults.
+    #[arg(long, short, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the controller.
+    Serve,
+    /// Make the administrator, the usual roles and the catalog, or give the administrator a new password.
+    Bootstrap,
+    /// Show or check who may do what.
+    Policy(policy::Arguments),
+    /// Compare database, hosts, guests, networks and files; exit with 1 if something is not as it should be.
+    Audit(audit::Arguments),
+    /// Print a one-time token with which a host joins.
+    JoinToken(join_token::Arguments),
+    /// Show or check the configuration.
+    Config(config::Arguments),
+    /// Show every route with its policy rules.
+    Routes(routes::Arguments),
+}
+
+impl Arguments {
+    /// Does it.
+    ///
+    /// # Errors
+    /// What went wrong, for the operator.
+    pub fn run(self) -> anyhow::Result<ExitCode> {
+        if let Command::Config(arguments) = self.command {
+            return config::run(&arguments, self.config.as_deref());
+        }
+        let config = Config::load(self.config.as_deref())?;
+        match self.command {
+            Command::Serve => {
+                crate::logging::start(&config.log)?;
+                block_on(config.worker_threads, serve::run(config))
+            }
+            Command::Bootstrap => block_on(1, bootstrap::run(config)),
+            Command::Policy(arguments) => policy::run(&arguments, &config),
+            Command::Audit(arguments) => block_on(1, audit::run(arguments, config)),
+            Command::JoinToken(arguments) => block_on(1, join_token::run(arguments, config)),
+            Command::Routes(arguments) => block_on(1, routes::run(arguments)),
+            Command::Config(_) => Ok(ExitCode::SUCCESS),
+        }
+    }
+}
+
+fn block_on(
+    threads: usize,
+    work: impl Future<Output = anyhow::Result<ExitCode>>,
+) -> anyhow::Result<ExitCode> {
+    // Another provider may be linked in by a dependency's default features: say which.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).max_blocking_threads(16);
+    let runtime = { runtime }.enable_all().build()?;
+    runtime.block_on(work)
+}

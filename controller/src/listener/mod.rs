@@ -1,0 +1,59 @@
+//! The sockets: REST over TLS or plain, the federation, metrics on loopback, and the operators' socket.
+
+pub mod admin;
+mod http;
+mod tls;
+
+use crate::wiring::Cloud;
+use anyhow::Context as _;
+use axum::{Router, extract::State, routing::get};
+use controller_web::mount;
+use std::{net::SocketAddr, sync::Arc};
+use tokio::{net::TcpListener, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+
+/// Serves everything until `stop`, then lets running requests end.
+///
+/// # Errors
+/// A socket cannot be opened, or a listener failed.
+pub async fn serve(cloud: Arc<Cloud>, stop: CancellationToken) -> anyhow::Result<()> {
+    let config = &cloud.platform.config;
+    let api = bind(config.api.listen).await?;
+    let metrics = bind(config.metrics.listen).await?;
+    let federation = bind(config.federation.listen).await?;
+    let mut tasks = JoinSet::new();
+    let acceptor = tls::acceptor(&config.api, &cloud.platform.authority, cloud.platform.clock.now())?;
+    let router = mount::mount(cloud.services.clone());
+    tasks.spawn(http::serve(api, router, acceptor, stop.clone()));
+    tasks.spawn(http::serve(metrics, metrics_router(&cloud), None, stop.clone()));
+    tasks.spawn(federate(cloud.clone(), federation, stop.clone()));
+    tasks.spawn(admin::serve(cloud.clone(), stop.clone()));
+    tracing::info!(url = config.api.base_url(), federation = %config.federation.listen, "the controller serves");
+    let mut result = Ok(());
+    while let Some(ended) = tasks.join_next().await {
+        // One that failed takes the others along.
+        stop.cancel();
+        let ended = ended.map_err(anyhow::Error::from).and_then(|ended| ended);
+        result = result.and(ended);
+    }
+    result
+}
+
+async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))
+}
+
+async fn federate(cloud: Arc<Cloud>, listener: TcpListener, stop: CancellationToken) -> anyhow::Result<()> {
+    let config = &cloud.platform.config;
+    let mut names = config.api.certificate_names();
+    names.extend(config.federation.names.iter().cloned());
+    let authority = cloud.platform.authority.clone();
+    Ok(controller_fleet::serve(cloud.hub.clone(), authority, listener, &names, stop).await?)
+}
+
+fn metrics_router(cloud: &Arc<Cloud>) -> Router {
+    let metrics = cloud.platform.metrics.clone();
+    Router::new()
+        .route("/metrics", get(|State(metrics): State<Arc<crate::metrics::Metrics>>| async move { metrics.render() }))
+        .with_state(metrics)
+}

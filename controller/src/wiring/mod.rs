@@ -1,0 +1,161 @@
+//! Puts the services together: a file per service with one function that opens it and says what it needs. To add a service: a
+//! file here, a line in [`Cloud::open`], a section in the configuration, and a line in [`mounts`].
+
+mod bootstrap;
+mod compute;
+mod fleet;
+mod identity;
+mod image;
+mod network;
+mod placement;
+
+use crate::{config::Config, metrics::Metrics};
+use anyhow::Context as _;
+use controller_base::Clock;
+use controller_compute::Compute;
+use controller_db::Db;
+use controller_fleet::{Authority, Hub};
+use controller_identity::Identity;
+use controller_web::{Policy, RuleDefault, Service, WebState};
+use controller_work::{Reconcilers, Runner};
+use std::sync::Arc;
+
+pub use bootstrap::bootstrap;
+
+/// What every service stands on.
+pub struct Platform {
+    /// The configuration.
+    pub config: Config,
+    /// The database.
+    pub db: Db,
+    /// The time.
+    pub clock: Clock,
+    /// Runs durable operations; services register theirs.
+    pub runner: Runner,
+    /// Runs periodic work; services start theirs.
+    pub reconcilers: Reconcilers,
+    /// The federation's certificate authority.
+    pub authority: Arc<Authority>,
+    /// What Prometheus is told.
+    pub metrics: Arc<Metrics>,
+}
+
+/// The running services.
+pub struct Cloud {
+    /// What they stand on.
+    pub platform: Platform,
+    /// Prefix and service.
+    pub services: Vec<(&'static str, Service)>,
+    /// The hosts.
+    pub hub: Arc<Hub>,
+    /// Who there is.
+    pub identity: Identity,
+    /// For the audit.
+    pub compute: Compute,
+}
+
+impl Platform {
+    /// Opens database, authority and the machinery of operations.
+    ///
+    /// # Errors
+    /// One of them cannot be opened.
+    pub async fn open(config: Config) -> anyhow::Result<Self> {
+        let state = &config.state_directory;
+        std::fs::create_dir_all(state).with_context(|| format!("cannot make {}", state.display()))?;
+        let clock = Clock::system();
+        let db = Db::open(config.database_url().reveal()).await.context("cannot open the database")?;
+        let runner = Runner::open(db.clone(), clock.clone()).await.context("cannot open the operations")?;
+        let authority = Authority::open(&state.join("authority"), clock.now()).context("cannot open the authority")?;
+        Ok(Self {
+            reconcilers: Reconcilers::new(db.clone()),
+            authority: Arc::new(authority),
+            metrics: Arc::new(Metrics::new()?),
+            runner,
+            clock,
+            db,
+            config,
+        })
+    }
+}
+
+impl Cloud {
+    /// Opens all services and introduces them to each other. Nothing runs yet.
+    ///
+    /// # Errors
+    /// A service cannot be opened.
+    pub async fn open(platform: Platform) -> anyhow::Result<Self> {
+        let identity = identity::open(&platform).await.context("identity")?;
+        let hub = fleet::open(&platform).await.context("fleet")?;
+        let images = image::open(&platform).await.context("image")?;
+        let networks = network::open(&platform, &hub).await.context("network")?;
+        let placement = placement::open(&platform).await.context("placement")?;
+        let compute = compute::open(&platform, &hub, &networks, &images, &placement).await.context("compute")?;
+        fleet::wire(&hub, &compute, &networks, &placement, &images);
+        let web = web_state(&platform, identity.clone())?;
+        let services = vec![
+            ("/identity", controller_identity::service(identity.clone(), &web)),
+            ("/image", controller_image::api::service(images, &web)),
+            ("/compute", controller_compute::service(compute.clone(), &web)),
+            ("/network", controller_network::api::service(networks, &web)),
+        ];
+        Ok(Self { platform, services, hub, identity, compute })
+    }
+
+    /// Takes up unfinished operations and starts periodic work.
+    ///
+    /// # Errors
+    /// The database cannot be reached.
+    pub async fn start(&self) -> anyhow::Result<()> {
+        identity::start(&self.platform, &self.identity);
+        compute::start(&self.platform, &self.compute);
+        self.platform.runner.start().await.context("cannot take up operations")
+    }
+
+    /// Ends what [`Cloud::start`] began, and the database.
+    pub async fn stop(&self) {
+        self.platform.runner.stop().await;
+        self.platform.reconcilers.stop().await;
+        self.platform.db.close().await;
+    }
+}
+
+/// The rules of every service with their defaults.
+#[must_use]
+pub fn rules() -> Vec<(&'static str, Vec<RuleDefault>)> {
+    vec![
+        ("identity", controller_identity::policy::rules()),
+        ("image", controller_image::RULES.to_vec()),
+        ("compute", controller_compute::rules()),
+        ("network", controller_network::policy::RULES.to_vec()),
+    ]
+}
+
+/// The rules in force.
+///
+/// # Errors
+/// An override of the configuration is malformed or has no rule.
+pub fn policy(config: &Config) -> anyhow::Result<Policy> {
+    let mut policy = Policy::default();
+    let rules = rules();
+    if let Some(unknown) = config.policy.keys().find(|name| !rules.iter().any(|(service, _)| service == name)) {
+        anyhow::bail!("policy.{unknown}: there is no such service");
+    }
+    for (service, rules) in rules {
+        policy.add(service, &rules, &config.policy).with_context(|| format!("policy of {service}"))?;
+    }
+    Ok(policy)
+}
+
+fn web_state(platform: &Platform, identity: Identity) -> anyhow::Result<WebState> {
+    let identity_url = format!("{}/identity", platform.config.api.base_url());
+    Ok(WebState {
+        authenticator: Arc::new(identity),
+        policy: Arc::new(policy(&platform.config)?),
+        clock: platform.clock.clone(),
+        identity_url: Some(identity_url.into()),
+        observer: Some(platform.metrics.clone()),
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,58 @@
+//! The whole controller in one process, without sockets.
+
+use super::{Cloud, Platform, bootstrap, policy};
+use crate::config::Config;
+use controller_base::Secret;
+use controller_web::{mount, testing};
+use http::Method;
+use serde_json::json;
+
+async fn cloud(directory: &tempfile::TempDir) -> Cloud {
+    let mut config = Config { state_directory: directory.path().to_owned(), ..Config::default() };
+    config.identity.admin_password = Secret::new("secret");
+    let cloud = Cloud::open(Platform::open(config).await.unwrap()).await.unwrap();
+    bootstrap(&cloud, false).await.unwrap();
+    cloud
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_route_has_its_rules() {
+    let directory = tempfile::tempdir().unwrap();
+    let cloud = cloud(&directory).await;
+    let policy = policy(&Config::default()).unwrap();
+    for (prefix, service) in &cloud.services {
+        assert_eq!(service.routes_without_rule(&policy), Vec::<String>::new(), "{prefix}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_but_the_public_answers_without_a_token() {
+    let directory = tempfile::tempdir().unwrap();
+    let cloud = cloud(&directory).await;
+    for (prefix, service) in &cloud.services {
+        for route in service.table.iter().filter(|route| route.access != controller_web::Access::Public) {
+            let path = route.path.replace("{*", "{").replace(['{', '}'], "");
+            let answer = testing::call(&service.router, route.method.clone(), &path, "", None).await;
+            assert_eq!(answer.status, 401, "{prefix} {} {}", route.method, route.path);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_administrator_gets_a_token_that_every_service_knows() {
+    let directory = tempfile::tempdir().unwrap();
+    let cloud = cloud(&directory).await;
+    let router = mount::mount(cloud.services.clone());
+    let user = json!({"name": "admin", "domain": {"id": "default"}, "password": "secret"});
+    let project = json!({"name": "admin", "domain": {"id": "default"}});
+    let body = json!({"auth": {"identity": {"methods": ["password"], "password": {"user": user}},
+        "scope": {"project": project}}});
+    let answer = testing::call(&router, Method::POST, "/identity/v3/auth/tokens", "", Some(&body)).await;
+    assert_eq!(answer.status, 201);
+    let catalog = answer.json()["token"]["catalog"].as_array().unwrap().len();
+    assert_eq!(catalog, cloud.services.len());
+    let token = answer.header("x-subject-token").unwrap();
+    for path in ["/identity/v3/projects", "/image/v2/images", "/compute/v2.1/servers", "/network/v2.0/networks"] {
+        assert_eq!(testing::call(&router, Method::GET, path, token, None).await.status, 200, "{path}");
+    }
+}
