@@ -45,7 +45,11 @@ pub fn service(compute: Compute, web: &WebState) -> Service {
     service
 }
 
-fn routes() -> Routes<Compute> {
+/// Compute's routes.
+#[must_use]
+pub /// All routes: what the compatibility tables are made from.
+#[must_use]
+pub fn routes() -> Routes<Compute> {
     Routes::new()
         .get("/", Access::Public, versions)
         .get("/v2.1", Access::Public, version)

@@ -26,9 +26,11 @@ mod quota;
 mod row;
 mod schema;
 mod server;
+#[cfg(test)]
+mod tests;
 mod usage;
 
-pub use api::{MAX_MICROVERSION, service};
+pub use api::{MAX_MICROVERSION, routes, service};
 pub use audit::Finding;
 pub use config::Config;
 pub use failure::Failure;
