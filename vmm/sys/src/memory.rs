@@ -23,6 +23,9 @@ pub type GuestSlice<'a> = vm_memory::VolatileSlice<'a, ()>;
 /// The size of the processor's large pages. Where host and guest addresses agree below it, KVM can map that much at once.
 const LARGE_PAGE: usize = 2 << 20;
 
+/// The start of guest memory is backed by small pages: boot data and small guests lie there.
+const SMALL_PAGES: usize = 4 << 20;
+
 /// Maps guest memory at these guest addresses with these lengths, all of it untouched and zero. The mapping stays until the
 /// process ends: it is the one guest's, and nothing can outlive it.
 ///
@@ -48,10 +51,10 @@ fn map_region(start: u64, length: usize) -> io::Result<GuestRegion> {
     }
     let aligned = place.wrapping_byte_add(place.align_offset(LARGE_PAGE));
     if start < LARGE_PAGE as u64 {
-        // Boot data is a few small pages; a guest that needs no more shall not cost a large one. A kernel without large pages
+        // A guest that needs a few pages there shall not cost large ones, which take long to clear. A kernel without large pages
         // refuses, and needs no advice.
-        // SAFETY: the range lies within the mapping: `room` has a large page more than `length`.
-        unsafe { libc::madvise(aligned, LARGE_PAGE.min(length), libc::MADV_NOHUGEPAGE) };
+        // SAFETY: the range lies within the mapping, as it is no longer than `length` from the aligned address on.
+        unsafe { libc::madvise(aligned, SMALL_PAGES.min(length), libc::MADV_NOHUGEPAGE) };
     }
     // SAFETY: `aligned` starts `length` bytes that were mapped just now with this protection and these flags, are nobody else's
     // and are never unmapped.
