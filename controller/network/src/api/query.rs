@@ -195,7 +195,8 @@ fn limit(params: &Params) -> Result<Option<usize>> {
 fn sort<'a>(params: &'a Params, table: &[Attribute]) -> Result<Vec<(&'a str, bool)>> {
     let keys: Vec<&str> = params.all("sort_key").collect();
     let directions: Vec<&str> = params.all("sort_dir").collect();
-    if keys.len() != directions.len() && !(directions.is_empty() && !keys.is_empty()) {
+    let all_ascending = directions.is_empty() && !keys.is_empty();
+    if keys.len() != directions.len() && !all_ascending {
         return Err(bad("The number of sort_keys and sort_dirs must be same".to_owned()));
     }
     if let Some(unknown) = keys.iter().find(|key| !table.iter().any(|attribute| attribute.name == **key)) {

@@ -335,7 +335,7 @@ fn name_servers(value: &Value) -> Checked {
 
 fn fixed_ips(value: &Value) -> Checked {
     let mut addresses = HashSet::new();
-    let checked = list_allowing_repeats(value, "fixed IP", |map| fixed_ip(map))?;
+    let checked = list_allowing_repeats(value, "fixed IP", fixed_ip)?;
     for item in &checked {
         if let Some(address) = item["ip_address"].as_str()
             && !addresses.insert(address.to_owned())

@@ -28,7 +28,7 @@ pub const RULE_ATTRIBUTES: &[Attribute] = &[
     Attribute::told("id"),
     Attribute::fixed("security_group_id", Preset::Required, Check::Uuid),
     Attribute::fixed("direction", Preset::Required, Check::OneOf(&["ingress", "egress"])),
-    Attribute::fixed("ethertype", Preset::Text("IPv4"), Check::TextOrNull(8)),
+    Attribute::fixed("ethertype", Preset::Text("IPv4"), Check::TextOrNull(255)),
     Attribute::fixed("protocol", Preset::Null, Check::Protocol),
     Attribute::fixed("port_range_min", Preset::Null, Check::PortOrNull),
     Attribute::fixed("port_range_max", Preset::Null, Check::PortOrNull),
