@@ -75,7 +75,8 @@ fn metadata_answer_at_the_link_local_address() {
             use std::io::{Read, Write};
             let index = nix::net::if_::if_nametoindex("eth0").unwrap();
             let to = std::net::SocketAddrV6::new("fe80::a9fe:a9fe".parse().unwrap(), 80, 0, index);
-            let mut stream = std::net::TcpStream::connect_timeout(&to.into(), std::time::Duration::from_secs(1)).ok()?;
+            let mut stream =
+                std::net::TcpStream::connect_timeout(&to.into(), std::time::Duration::from_secs(1)).ok()?;
             stream.write_all(b"GET /latest/meta-data/instance-id HTTP/1.0\r\n\r\n").ok()?;
             let mut text = String::new();
             stream.read_to_string(&mut text).ok()?;
@@ -91,7 +92,12 @@ fn forged_neighbours_and_routers_are_dropped() {
     let (mut net, group) = (network(1, "2001:db8:1::/64"), group(9, open()));
     net.subnets[0].ipv6_ra_mode = None;
     let (a, b) = (port(2, &net, "2001:db8:1::5", &[&group]), port(3, &net, "2001:db8:1::6", &[&group]));
-    lab.upsert(vec![Object::Network(net), Object::SecurityGroup(group), Object::Port(a.clone()), Object::Port(b.clone())]);
+    lab.upsert(vec![
+        Object::Network(net),
+        Object::SecurityGroup(group),
+        Object::Port(a.clone()),
+        Object::Port(b.clone()),
+    ]);
     let (evil, good) = (lab.addressed_guest(&a, 64, None), lab.addressed_guest(&b, 64, None));
     assert!(evil.pings("2001:db8:1::6"));
     evil.ip("addr add 2001:db8:1::7/64 dev eth0 nodad");
@@ -109,6 +115,7 @@ fn forged_neighbours_and_routers_are_dropped() {
         });
     };
     let fooled = || good.text("ip -6 route show default").contains("proto ra");
+    until("an advertisement comes from a link-local address", || !evil.text("ip -6 addr").contains("tentative"));
     advertise();
     std::thread::sleep(std::time::Duration::from_millis(300));
     assert!(!fooled());
