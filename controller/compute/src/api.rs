@@ -40,14 +40,16 @@ const VERSION: Version = Version {
 /// Compute's REST API, to be mounted at `/compute`.
 #[must_use]
 pub fn service(compute: Compute, web: &WebState) -> Service {
-    let mut service = Service::new(&INFO, routes(), compute, web);
+    let routes = match compute.legacy() {
+        Ok(_) => routes().merge(crate::legacy::api::routes()),
+        Err(_) => routes(),
+    };
+    let mut service = Service::new(&INFO, routes, compute, web);
     service.router = without_project(service.router);
     service
 }
 
-/// Compute's routes.
-#[must_use]
-pub /// All routes: what the compatibility tables are made from.
+/// All routes: what the compatibility tables are made from.
 #[must_use]
 pub fn routes() -> Routes<Compute> {
     Routes::new()

@@ -19,6 +19,7 @@ mod flavor;
 mod group;
 mod host;
 mod keypair;
+mod legacy;
 mod links;
 mod migrations;
 mod policy;
@@ -40,10 +41,11 @@ pub use quota::Limits;
 use controller_base::Clock;
 use controller_db::{Db, DbError};
 use controller_ports::Unavailable;
+use controller_ports::legacy_network::LegacyNetworks;
 use controller_ports::{fleet::Fleet, image::Images, network::Networks, placement::Placement};
 use controller_work::{Reconciler, Runner};
 use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// The services that compute asks.
 #[derive(Clone)]
@@ -73,6 +75,7 @@ pub struct Inner {
     pub(crate) networks: Arc<dyn Networks>,
     pub(crate) images: Arc<dyn Images>,
     pub(crate) placement: Arc<dyn Placement>,
+    pub(crate) legacy: OnceLock<Arc<dyn LegacyNetworks>>,
 }
 
 impl Deref for Compute {
@@ -104,10 +107,17 @@ impl Compute {
             networks: ports.networks,
             images: ports.images,
             placement: ports.placement,
+            legacy: OnceLock::new(),
         }));
         runner.register(server::Build(compute.clone()));
         runner.register(server::Delete(compute.clone()));
         Ok(compute)
+    }
+
+    /// Offers security groups and addresses through compute, as older clients want them. Before the API is mounted.
+    pub fn wire_legacy(&self, networks: Arc<dyn LegacyNetworks>) {
+        // A second call changes nothing: the routes of the first are in use.
+        let _ = self.legacy.set(networks);
     }
 
     /// The periodic work, to be started by the binary.

@@ -28,6 +28,7 @@ pub fn rules() -> Vec<RuleDefault> {
         crate::server::policy::RULES,
         crate::action_log::policy::RULES,
         crate::group::policy::RULES,
+        crate::legacy::policy::RULES,
         crate::host::policy::RULES,
         crate::usage::policy::RULES,
     ];

@@ -8,6 +8,7 @@
 
 pub mod fleet;
 pub mod image;
+pub mod legacy_network;
 pub mod network;
 pub mod placement;
 

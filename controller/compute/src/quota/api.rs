@@ -13,12 +13,11 @@ use serde_json::{Map, Value, json};
 use std::sync::LazyLock;
 
 /// Limits of things that this cloud does not have but whose names Nova shows: until which version, and how many.
-const FOREIGN: [(&str, Minor, i64); 8] = [
+const FOREIGN: [(&str, Minor, i64); 7] = [
     ("fixed_ips", 35, -1),
     ("floating_ips", 35, -1),
     ("security_groups", 35, -1),
     ("security_group_rules", 35, -1),
-    ("networks", 35, -1),
     ("injected_files", 56, 0),
     ("injected_file_content_bytes", 56, 0),
     ("injected_file_path_bytes", 56, 0),

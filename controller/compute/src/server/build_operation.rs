@@ -51,7 +51,7 @@ impl Operation for Build {
             let over = known || server.state == VmState::Deleted;
             (!over).then(|| change::fail(server, reason, reason, now))
         };
-        let server = self.0.advance(run.state.server, failed).await?;
+        let server = self.0.advance(run.state.server, failed).await.map_err(StepError::retry)?;
         if server.is_some_and(|server| server.gone) {
             self.0.release(run.state.server).await?;
         }
@@ -115,7 +115,7 @@ impl Build {
     /// Takes it from its host, and gives the host some time to confirm before the ports go.
     async fn withdraw(&self, run: &mut Run<State>) -> Result<Outcome, StepError> {
         let take = |server: &Server| server.desired.published.then(|| change::withdraw(server));
-        let server = self.0.advance(run.state.server, take).await?;
+        let server = self.0.advance(run.state.server, take).await.map_err(StepError::retry)?;
         match server {
             Some(server) if !server.gone && self.0.may_answer(&server, run.waited()).await? => Ok(Outcome::Wait(POLL)),
             _ => Ok(Outcome::Done),

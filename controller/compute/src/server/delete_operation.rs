@@ -63,7 +63,7 @@ impl Delete {
     async fn forget(&self, run: &mut Run<State>) -> Result<Outcome, StepError> {
         let now = run.now;
         let forget = |server: &Server| (server.state != VmState::Deleted).then(|| change::deleted(server, now));
-        self.0.advance(run.state.server, forget).await?;
+        self.0.advance(run.state.server, forget).await.map_err(StepError::retry)?;
         Ok(Outcome::Done)
     }
 

@@ -44,6 +44,10 @@ pub(crate) mod store;
 pub(crate) mod wire;
 
 pub(crate) use build_operation::Build;
+#[cfg(test)]
+pub(crate) use build_operation::State as BuildState;
 pub use change::NotNow;
 pub(crate) use deadline::Deadlines;
 pub(crate) use delete_operation::Delete;
+#[cfg(test)]
+pub(crate) use delete_operation::State as DeleteState;

@@ -2,7 +2,7 @@
 
 use super::model::Server;
 use super::{observe, store};
-use crate::Compute;
+use crate::{Compute, unavailable};
 use async_trait::async_trait;
 use controller_base::id::{HostId, ServerId};
 use controller_db::DbError;
@@ -13,16 +13,17 @@ use std::collections::{HashMap, HashSet};
 #[async_trait]
 impl GuestObserver for Compute {
     async fn observed(&self, host: HostId, complete: bool, guests: Vec<ObservedGuest>) -> Result<(), Unavailable> {
-        self.take_in(host, complete, &guests).await.map_err(crate::unavailable)
+        self.take_in(host, complete, &guests).await
     }
 }
 
 impl Compute {
-    async fn take_in(&self, host: HostId, complete: bool, guests: &[ObservedGuest]) -> Result<(), DbError> {
+    async fn take_in(&self, host: HostId, complete: bool, guests: &[ObservedGuest]) -> Result<(), Unavailable> {
         let ids: Vec<ServerId> = guests.iter().map(|guest| guest.id).collect();
-        let mut connection = self.db.read().await?;
-        let known = store::get_many(&mut connection, &ids).await?;
-        let missing = if complete { self.unlisted(host, &ids, &mut connection).await? } else { Vec::new() };
+        let mut connection = self.db.read().await.map_err(unavailable)?;
+        let known = store::get_many(&mut connection, &ids).await.map_err(unavailable)?;
+        let missing =
+            if complete { self.unlisted(host, &ids, &mut connection).await.map_err(unavailable)? } else { Vec::new() };
         drop(connection);
         let known: HashMap<ServerId, Server> = known.into_iter().map(|server| (server.id, server)).collect();
         for guest in guests {
@@ -37,7 +38,7 @@ impl Compute {
         Ok(())
     }
 
-    async fn one(&self, server: &Server, host: HostId, guest: &ObservedGuest) -> Result<(), DbError> {
+    async fn one(&self, server: &Server, host: HostId, guest: &ObservedGuest) -> Result<(), Unavailable> {
         let now = self.clock.now();
         let unwanted = !server.desired.published && guest.state != GuestState::Gone;
         if unwanted {
@@ -56,7 +57,7 @@ impl Compute {
         &self,
         id: ServerId,
         mutate: impl Fn(&Server) -> Option<Server> + Send + Sync,
-    ) -> Result<(), DbError> {
+    ) -> Result<(), Unavailable> {
         self.advance(id, mutate).await?;
         self.runner.wake(&id.to_string());
         Ok(())

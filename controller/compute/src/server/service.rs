@@ -1,10 +1,10 @@
 //! What the API, the operations and the observer share: finding a server and changing it.
 
 use super::{model::Server, store};
-use crate::{Compute, Failure, action_log, failure::no_server};
+use crate::{Compute, Failure, action_log, failure::no_server, unavailable};
 use controller_base::id::ServerId;
-use controller_db::{Conn, DbError};
-use controller_ports::fleet::ObjectKey;
+use controller_db::{Conn, Tx};
+use controller_ports::{Unavailable, fleet::ObjectKey};
 use controller_web::{Context, Target};
 
 /// So many times a change looks again when others change the same server.
@@ -80,39 +80,50 @@ impl Compute {
     }
 
     /// Changes a server from inside: no lock, no log. `None` from `mutate`: nothing to change. Returns the server as it is then.
+    /// A server of which nothing is left on its host gives its room back.
     ///
     /// # Errors
-    /// The database's; [`DbError::Busy`] cannot be told apart from others by callers that repeat.
+    /// The database's.
     pub(crate) async fn advance(
         &self,
         id: ServerId,
         mutate: impl Fn(&Server) -> Option<Server> + Send + Sync,
-    ) -> Result<Option<Server>, DbError> {
+    ) -> Result<Option<Server>, Unavailable> {
         loop {
-            let mut tx = self.db.begin().await?;
-            let Some(server) = store::get(&mut tx, id).await? else {
+            let mut tx = self.db.begin().await.map_err(unavailable)?;
+            let Some(server) = store::get(&mut tx, id).await.map_err(unavailable)? else {
                 return Ok(None);
             };
             let Some(next) = mutate(&server) else {
                 return Ok(Some(server));
             };
-            if !store::update(&mut tx, &next).await? {
+            if !store::update(&mut tx, &next).await.map_err(unavailable)? {
                 continue;
             }
-            if next.task.is_none() && server.task.is_some() {
-                let failure = next.fault.as_ref().map(|fault| fault.message.as_str());
-                action_log::store::finish(&mut tx, id, failure, self.clock.now()).await?;
-            }
-            if next.desired != server.desired {
-                self.touch_on_commit(&mut tx, &next);
-            }
-            tx.commit().await?;
+            self.follow(&mut tx, &server, &next).await?;
+            tx.commit().await.map_err(unavailable)?;
             return Ok(Some(next));
         }
     }
 
+    /// What else a change means.
+    async fn follow(&self, tx: &mut Tx, before: &Server, after: &Server) -> Result<(), Unavailable> {
+        if after.task.is_none() && before.task.is_some() {
+            let failure = after.fault.as_ref().map(|fault| fault.message.as_str());
+            let now = self.clock.now();
+            action_log::store::finish(tx, after.id, failure, now).await.map_err(unavailable)?;
+        }
+        if after.gone && !before.gone {
+            self.placement.release(tx, after.id).await?;
+        }
+        if after.desired != before.desired {
+            self.touch_on_commit(tx, after);
+        }
+        Ok(())
+    }
+
     /// Tells the server's host, after the commit, that something may have changed.
-    pub(crate) fn touch_on_commit(&self, tx: &mut controller_db::Tx, server: &Server) {
+    pub(crate) fn touch_on_commit(&self, tx: &mut Tx, server: &Server) {
         if let Some(host) = &server.host {
             let (fleet, host, key) = (self.fleet.clone(), host.id, ObjectKey::Guest(server.id));
             tx.on_commit(move || fleet.touch(host, key));

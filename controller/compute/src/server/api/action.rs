@@ -35,6 +35,8 @@ pub(super) async fn action(
         "os-resetState" => run.reset_state().await,
         "addSecurityGroup" => run.security_group(true).await,
         "removeSecurityGroup" => run.security_group(false).await,
+        "addFixedIp" => compute.change_address(&context, &id, &body, true).await,
+        "removeFixedIp" => compute.change_address(&context, &id, &body, false).await,
         "os-getConsoleOutput" => return run.console().await,
         other => return Err(bad_request(format!("There is no such action: {other}"))),
     }?;

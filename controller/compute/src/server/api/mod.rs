@@ -26,6 +26,8 @@ const ACTIONS: Access = Access::AnyOf(&[
     "os_compute_api:os-security-groups:add",
     "os_compute_api:os-security-groups:remove",
     "os_compute_api:os-admin-actions:reset_state",
+    "os_compute_api:os-multinic:add",
+    "os_compute_api:os-multinic:remove",
 ]);
 
 /// The routes.
