@@ -84,7 +84,7 @@ impl NetworkService {
 }
 
 async fn server_ports(service: &NetworkService) -> Result<Vec<ServerPort>> {
-    let sql = "SELECT id, device_id, host_id FROM network_port WHERE device_owner LIKE 'compute:%' ORDER BY id";
+    let sql = "SELECT id, device_id, host_id FROM network_port WHERE device_owner LIKE 'compute:%' AND host_id IS NOT NULL ORDER BY id";
     let mut conn = service.read().await?;
     let mut found = Vec::new();
     for row in sql::all(&mut conn, sql, []).await? {

@@ -86,6 +86,16 @@ impl Change {
         Ok(())
     }
 
+    /// A subnet of the network changed in a way that routers with their gateway there must know.
+    pub async fn touch_gateways(&mut self, network: NetworkId) -> Result<()> {
+        let sql = "SELECT DISTINCT device_id FROM network_port WHERE network_id = $1 AND device_owner = 'network:router_gateway'";
+        let routers: Vec<RouterId> = sql::ids(self.conn(), sql, [Param::text(network)]).await?;
+        for router in routers {
+            self.touch_router(router).await?;
+        }
+        Ok(())
+    }
+
     async fn touch_neighbourhood(&mut self, network: NetworkId) -> Result<()> {
         let (routers, networks) = neighbourhood(self.conn(), network).await?;
         self.touch_network(network).await?;

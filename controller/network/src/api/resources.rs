@@ -224,7 +224,7 @@ impl Resource for Ports {
     }
     async fn create(change: &mut Change, caller: &Caller, attributes: &Attributes) -> Result<String> {
         let new = port::wire::new_port(attributes, change.now)?;
-        Ok(port::service::create(change, caller, new).await?.id.to_string())
+        Ok(port::service::create_for_tenant(change, caller, new).await?.id.to_string())
     }
     async fn update(change: &mut Change, caller: &Caller, id: &str, attributes: &Attributes) -> Result<()> {
         port::service::update(change, caller, parse(id, Self::not_found)?, attributes).await.map(drop)

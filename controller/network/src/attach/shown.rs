@@ -92,7 +92,7 @@ async fn floating_ips(conn: &mut AnyConnection, ports: &[Port]) -> Result<HashMa
 pub async fn servers_with_address(service: &NetworkService, pattern: &str, ipv6: bool) -> Result<Vec<ServerId>> {
     let Ok(pattern) = Regex::new(pattern) else { return Ok(Vec::new()) };
     let sql = "SELECT p.device_id, a.address FROM network_address a JOIN network_port p ON p.id = a.port_id \
-               WHERE p.device_owner LIKE 'compute:%'";
+               WHERE p.device_owner LIKE 'compute:%' AND p.host_id IS NOT NULL";
     let mut conn = service.read().await?;
     let mut found = BTreeSet::new();
     for row in sql::all(&mut conn, sql, []).await? {

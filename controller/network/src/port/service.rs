@@ -2,7 +2,7 @@
 
 use super::{
     allocate::{self, Asker, Wanted},
-    model::{AddressPair, DhcpOption, Port, Status},
+    model::{AddressPair, DhcpOption, FLOATING_IP, Port, ROUTER_GATEWAY, ROUTER_INTERFACE, SERVICE, Status},
     store, wire,
 };
 use crate::{
@@ -92,11 +92,38 @@ impl NewPort {
     }
 }
 
+/// Owners that only the service itself gives to ports: whoever could name a router as device would plug into it.
+const RESERVED: [&str; 4] = [ROUTER_INTERFACE, ROUTER_GATEWAY, FLOATING_IP, SERVICE];
+
+/// A new port on behalf of a tenant.
+pub async fn create_for_tenant(change: &mut Change, caller: &Caller, new: NewPort) -> Result<Port> {
+    if RESERVED.contains(&new.device_owner.as_str()) {
+        return Err(Error::UnsupportedPortDeviceOwner("create port", new.device_owner, new.network_id.to_string()));
+    }
+    create(change, caller, new).await
+}
+
+/// What is plugged in by a server, a router or the service is unplugged by these alone.
+fn refuse_device_change(port: &Port, attributes: &Attributes) -> Result<()> {
+    let device = attributes.text("device_id").is_some_and(|id| id != port.device_id);
+    let owner = attributes.text("device_owner").filter(|owner| *owner != port.device_owner);
+    if owner.as_ref().is_some_and(|owner| RESERVED.contains(&owner.as_str())) {
+        let owner = owner.unwrap_or_default();
+        return Err(Error::UnsupportedPortDeviceOwner("update port", owner, port.id.to_string()));
+    }
+    let held = port.host_id.is_some() || RESERVED.contains(&port.device_owner.as_str());
+    if held && (device || owner.is_some()) {
+        let (id, network) = (port.id.to_string(), port.network_id.to_string());
+        return Err(Error::PortInUse(id, network, port.device_id.clone()));
+    }
+    Ok(())
+}
+
 /// A new port.
 pub async fn create(change: &mut Change, caller: &Caller, new: NewPort) -> Result<Port> {
     let network = network::service::require_visible(change, caller, new.network_id).await?;
     network::store::lock(change.conn(), network.id).await?;
-    if !super::model::AUTO_DELETED.contains(&new.device_owner.as_str()) {
+    if new.device_owner != SERVICE {
         quota::check(change, new.standard.project_id.as_ref(), "port", 1).await?;
     }
     let mac = choose_mac(change, &new).await?;
@@ -191,6 +218,7 @@ fn check_pairs(change: &Change, port: &Port) -> Result<()> {
 pub async fn update(change: &mut Change, caller: &Caller, id: PortId, attributes: &Attributes) -> Result<Port> {
     let mut port = store::require(change.conn(), id).await?;
     network::store::lock(change.conn(), port.network_id).await?;
+    refuse_device_change(&port, attributes)?;
     change.touch_port(&port).await?;
     port.standard.apply(attributes);
     if let Some(mac) = attributes.text("mac_address") {

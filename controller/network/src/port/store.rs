@@ -126,13 +126,13 @@ pub async fn of_device(conn: &mut AnyConnection, device: &str, owner: &str) -> R
     list(conn, filter).await
 }
 
-/// The ports of servers, in the order of their interfaces.
+/// The ports of servers, in the order of their interfaces. Only what attaching bound counts: a tenant may name any device.
 pub async fn of_servers(conn: &mut AnyConnection, servers: &[ServerId]) -> Result<Vec<Port>> {
     let mut found = Vec::new();
     for chunk in servers.chunks(500) {
         let filter = Filter::new(SELECT)
             .and_in("device_id", chunk.iter().map(Value::text))
-            .and("device_owner LIKE ?", [Value::from("compute:%")])
+            .and("device_owner LIKE ? AND host_id IS NOT NULL", [Value::from("compute:%")])
             .then("ORDER BY position, created_at, id");
         found.extend(list(conn, filter).await?);
     }

@@ -28,7 +28,7 @@ pub const RESOURCES: [Resource; 7] = [
         name: "port",
         preset: 500,
         count: "SELECT COUNT(*) FROM network_port WHERE project_id = $1 \
-                AND device_owner NOT IN ('network:distributed', 'network:dhcp')",
+                AND device_owner <> 'network:distributed'",
     },
     Resource { name: "router", preset: 10, count: "SELECT COUNT(*) FROM network_router WHERE project_id = $1" },
     Resource {

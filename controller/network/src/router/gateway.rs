@@ -68,12 +68,6 @@ async fn make(change: &mut Change, router: &mut Router, wanted: &WantedGateway) 
         ..NewPort::new(Standard::new(None, change.now), wanted.network_id)
     };
     let leg = port::service::create(change, &Caller::service(), new).await?;
-    if leg.fixed_ips.is_empty() {
-        return Err(Error::BadRequest(
-            "router",
-            format!("No IPs available for external network {}", wanted.network_id),
-        ));
-    }
     router.gateway = Some(as_gateway(&leg));
     Ok(())
 }

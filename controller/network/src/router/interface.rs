@@ -124,7 +124,8 @@ async fn write(change: &mut Change, leg: &mut Port) -> Result<()> {
 async fn add_subnet(change: &mut Change, caller: &Caller, router: &Router, id: SubnetId) -> Result<Port> {
     let subnet = subnet::store::require(change.conn(), id).await?;
     let network = network::store::require(change.conn(), subnet.network_id).await?;
-    if !network::visible(&network, caller) {
+    // An external network is seen by all, but its gateway address is nobody's to take.
+    if !network.shared && !caller.owns(network.standard.project_id.as_ref()) {
         return Err(Error::SubnetNotFound(id.to_string()));
     }
     let Some(gateway) = subnet.gateway else {

@@ -103,6 +103,7 @@ pub async fn update(change: &mut Change, id: SubnetId, attributes: &Attributes) 
     check_written(store::update(change.conn(), &subnet, seen).await?)?;
     service_address::ensure_if_used(change, subnet.network_id).await?;
     change.touch_network(subnet.network_id).await?;
+    change.touch_gateways(subnet.network_id).await?;
     Ok(subnet)
 }
 

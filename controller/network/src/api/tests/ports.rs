@@ -1,5 +1,6 @@
 use super::kind;
-use crate::testing::{Cloud, clouds, text};
+use crate::testing::{Cloud, clouds, nic, request, text};
+use controller_ports::network::Networks;
 use serde_json::{Value, json};
 use std::collections::HashSet;
 
@@ -140,6 +141,38 @@ async fn a_hardware_address_is_unique_within_its_network() {
         cloud.make("member", "ports", "port", body(&network)).await;
         assert_eq!(refused(&cloud, body(&network), 409).await, "MacAddressInUse");
         cloud.make("member", "ports", "port", body(&other)).await;
+    }
+}
+
+#[tokio::test]
+async fn nobody_plugs_into_anothers_router_or_server() {
+    for cloud in clouds().await {
+        let (network, subnet) = cloud.network("member", "10.0.0.0/24").await;
+        let router = text(&cloud.make("other", "routers", "router", json!({})).await["id"]);
+        let leg = json!({"network_id": network, "device_owner": "network:router_interface", "device_id": router});
+        assert_eq!(refused(&cloud, leg, 409).await, "UnsupportedPortDeviceOwner");
+        let host = cloud.host();
+        let (foreign, _) = cloud.network("other", "10.0.0.0/24").await;
+        let mut victim = request(host, vec![nic(&foreign)]);
+        victim.project_id = "p2".parse().unwrap();
+        let ports = cloud.service.attach(&victim).await.unwrap();
+        let false_claim =
+            json!({"network_id": network, "device_owner": "compute:nova", "device_id": victim.server_id.to_string()});
+        let port = text(&cloud.make("member", "ports", "port", false_claim).await["id"]);
+        assert_eq!(cloud.service.ports_of(&[victim.server_id]).await.unwrap()[&victim.server_id], ports);
+        let path = format!("/v2.0/ports/{port}");
+        let leg = json!({"port": {"device_owner": "network:router_gateway", "device_id": router}});
+        assert_eq!(kind(&cloud.put("member", &path, leg).await, 409), "UnsupportedPortDeviceOwner");
+        let own = request(host, vec![nic(&network)]);
+        let bound = cloud.service.attach(&own).await.unwrap()[0].id;
+        let claim = json!({"port": {"device_id": victim.server_id.to_string()}});
+        assert_eq!(kind(&cloud.put("member", &format!("/v2.0/ports/{bound}"), claim).await, 409), "PortInUse");
+        let (external, outer) = cloud.external().await;
+        let mine = text(&cloud.make("member", "routers", "router", json!({})).await["id"]);
+        let add = format!("/v2.0/routers/{mine}/add_router_interface");
+        assert_eq!(kind(&cloud.put("member", &add, json!({"subnet_id": outer})).await, 404), "SubnetNotFound");
+        assert_eq!(cloud.put("member", &add, json!({"subnet_id": subnet})).await.0, 200);
+        assert_eq!(cloud.get("member", &format!("/v2.0/networks/{external}")).await.0, 200);
     }
 }
 
