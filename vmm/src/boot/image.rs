@@ -6,7 +6,7 @@ use linux_loader::loader::bootparam::{XLF_KERNEL_64, setup_header};
 use linux_loader::loader::{BzImage, Elf, KernelLoader, PvhBootCapability};
 use std::fs::File;
 use std::io::{Read, Seek};
-use vm_memory::{Bytes, GuestAddress, GuestMemoryBackend};
+use vm_memory::{Bytes, GuestAddress, GuestMemoryBackend, GuestMemoryRegion};
 use vmm_sys::memory::GuestMemory;
 
 const PAGE: u64 = 4096;
@@ -95,7 +95,7 @@ fn load_bzimage(file: &mut File, memory: &GuestMemory) -> Result<Image, BootErro
 pub(super) fn load_initrd(file: &mut File, image: &Image, memory: &GuestMemory) -> Result<Initrd, BootError> {
     let size = file.metadata()?.len();
     let too_large = || BootError::InitrdTooLarge { size };
-    let low_end = memory.iter().next().map_or(0, |region| vm_memory::GuestMemoryRegion::len(region));
+    let low_end = memory.iter().next().map_or(0, GuestMemoryRegion::len);
     let start = low_end.min(image.initrd_limit()).checked_sub(size).ok_or_else(too_large)? & !(PAGE - 1);
     if start < image.end() {
         return Err(too_large());

@@ -1,5 +1,7 @@
 //! Starts the real binary with a spec, as hostd does, and watches it: for tests of the machine and of guests that run on it.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on ends")]
+
 pub mod tiny;
 
 use std::fs::File;
