@@ -84,6 +84,19 @@ impl Identity {
         Ok(changed)
     }
 
+    /// Makes the region and the catalog's entries, and mends their URLs.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn publish(&self, in_region: &str, entries: &[CatalogEntry]) -> Result<(), IdentityError> {
+        let mut tx = self.db.begin().await?;
+        let region = region(&mut tx, in_region).await?;
+        for entry in entries {
+            catalog_entry(&mut tx, &region, entry).await?;
+        }
+        Ok(tx.commit().await?)
+    }
+
     async fn admin_user(
         &self,
         tx: &mut Tx,

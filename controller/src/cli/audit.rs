@@ -23,7 +23,7 @@ pub async fn run(arguments: Arguments, config: Config) -> anyhow::Result<ExitCod
         } else {
             let finding: serde_json::Value = serde_json::from_str(line)?;
             let text = |key: &str| finding[key].as_str().unwrap_or_default().to_owned();
-            println!("{} {}: {}", text("kind"), text("subject"), text("what"));
+            println!("{} {} {}: {}", text("by"), text("kind"), text("subject"), text("what"));
         }
     }
     Ok(if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

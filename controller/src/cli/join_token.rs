@@ -14,7 +14,7 @@ pub struct Arguments {
 pub async fn run(arguments: Arguments, config: Config) -> anyhow::Result<ExitCode> {
     let platform = Platform::open(config).await?;
     // The tables are there also when the controller never ran.
-    let _hub = controller_fleet::Hub::open(platform.db.clone(), platform.clock.clone()).await?;
+    platform.db.migrate("fleet", controller_fleet::MIGRATIONS).await?;
     let token = controller_fleet::join::create(&platform.db, &platform.clock, arguments.seconds).await?;
     println!("{} sha256:{}", token.reveal(), platform.authority.fingerprint());
     platform.db.close().await;

@@ -60,19 +60,16 @@ impl Arguments {
             Command::Policy(arguments) => policy::run(&arguments, &config),
             Command::Audit(arguments) => block_on(1, audit::run(arguments, config)),
             Command::JoinToken(arguments) => block_on(1, join_token::run(arguments, config)),
-            Command::Routes(arguments) => block_on(1, routes::run(arguments)),
+            Command::Routes(arguments) => Ok(routes::run(&arguments)),
             Command::Config(_) => Ok(ExitCode::SUCCESS),
         }
     }
 }
 
-fn block_on(
-    threads: usize,
-    work: impl Future<Output = anyhow::Result<ExitCode>>,
-) -> anyhow::Result<ExitCode> {
+fn block_on(threads: usize, work: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
     // Another provider may be linked in by a dependency's default features: say which.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).max_blocking_threads(16);
-    let runtime = { runtime }.enable_all().build()?;
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    let runtime = builder.worker_threads(threads).max_blocking_threads(16).enable_all().build()?;
     runtime.block_on(work)
 }

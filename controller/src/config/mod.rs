@@ -207,7 +207,9 @@ mod tests {
 
     #[test]
     fn the_default_file_names_every_setting_of_the_binary() {
-        for name in ["state_directory", "worker_threads", "url", "listen", "public_url", "tls", "names", "filter", "region"] {
+        for name in
+            ["state_directory", "worker_threads", "url", "listen", "public_url", "tls", "names", "filter", "region"]
+        {
             assert!(DEFAULT.contains(&format!("{name} = ")), "{name}");
         }
     }

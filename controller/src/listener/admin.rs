@@ -34,11 +34,15 @@ pub async fn serve(cloud: Arc<Cloud>, stop: CancellationToken) -> anyhow::Result
 
 /// Findings, a JSON object a line.
 async fn audit(State(cloud): State<Arc<Cloud>>) -> Result<String, (StatusCode, String)> {
-    let findings = cloud.compute.audit().await.map_err(|error| failed(&error))?;
-    let line = |finding: &controller_compute::Finding| {
-        serde_json::json!({"kind": finding.kind, "subject": finding.subject, "what": finding.what}).to_string() + "\n"
-    };
-    Ok(findings.iter().map(line).collect())
+    let compute = cloud.compute.audit().await.map_err(|error| failed(&error))?;
+    let networks = cloud.networks.audit().await.map_err(|error| failed(&error))?;
+    let compute = compute.iter().map(|finding| line("compute", finding.kind, &finding.subject, &finding.what));
+    let networks = networks.iter().map(|finding| line("network", finding.kind, &finding.id, finding.reason));
+    Ok(compute.chain(networks).collect())
+}
+
+fn line(by: &str, kind: &str, subject: &str, what: &str) -> String {
+    serde_json::json!({"by": by, "kind": kind, "subject": subject, "what": what}).to_string() + "\n"
 }
 
 /// Unfinished operations, a JSON object a line.

@@ -59,7 +59,9 @@ fn clouds_yaml(config: &Config, password: &Secret) -> String {
     let quote = |text: &str| format!("'{}'", text.replace('\'', "''"));
     let entry = |name: &str, scope: &str| {
         let cacert = match config.api.tls {
-            Tls::Authority => format!("    cacert: {}\n", quote(&config.state_directory.join("ca.pem").to_string_lossy())),
+            Tls::Authority => {
+                format!("    cacert: {}\n", quote(&config.state_directory.join("ca.pem").to_string_lossy()))
+            }
             Tls::Files | Tls::Off => String::new(),
         };
         format!(

@@ -1,5 +1,5 @@
 //! Puts the services together: a file per service with one function that opens it and says what it needs. To add a service: a
-//! file here, a line in [`Cloud::open`], a section in the configuration, and a line in [`mounts`].
+//! file here, a line in [`Cloud::open`], [`rules`], [`tables`] and `bootstrap`'s catalog, and a section in the configuration.
 
 mod bootstrap;
 mod compute;
@@ -16,7 +16,8 @@ use controller_compute::Compute;
 use controller_db::Db;
 use controller_fleet::{Authority, Hub};
 use controller_identity::Identity;
-use controller_web::{Policy, RuleDefault, Service, WebState};
+use controller_network::NetworkService;
+use controller_web::{Policy, RouteInfo, RuleDefault, Service, WebState};
 use controller_work::{Reconcilers, Runner};
 use std::sync::Arc;
 
@@ -52,6 +53,8 @@ pub struct Cloud {
     pub identity: Identity,
     /// For the audit.
     pub compute: Compute,
+    /// For the audit.
+    pub networks: NetworkService,
 }
 
 impl Platform {
@@ -96,9 +99,9 @@ impl Cloud {
             ("/identity", controller_identity::service(identity.clone(), &web)),
             ("/image", controller_image::api::service(images, &web)),
             ("/compute", controller_compute::service(compute.clone(), &web)),
-            ("/network", controller_network::api::service(networks, &web)),
+            ("/network", controller_network::api::service(networks.clone(), &web)),
         ];
-        Ok(Self { platform, services, hub, identity, compute })
+        Ok(Self { platform, services, hub, identity, compute, networks })
     }
 
     /// Takes up unfinished operations and starts periodic work.
@@ -127,6 +130,17 @@ pub fn rules() -> Vec<(&'static str, Vec<RuleDefault>)> {
         ("image", controller_image::RULES.to_vec()),
         ("compute", controller_compute::rules()),
         ("network", controller_network::policy::RULES.to_vec()),
+    ]
+}
+
+/// Every service's prefix and route table.
+#[must_use]
+pub fn tables() -> Vec<(&'static str, &'static str, Vec<RouteInfo>)> {
+    vec![
+        ("identity", "/identity", controller_identity::routes().table().to_vec()),
+        ("image", "/image", controller_image::api::routes().table().to_vec()),
+        ("compute", "/compute", controller_compute::routes().table().to_vec()),
+        ("network", "/network", controller_network::api::routes().table().to_vec()),
     ]
 }
 
