@@ -56,7 +56,7 @@ pub fn get() -> Result<HostDisk> {
     let init = folder.join("host-init");
     fs::write(&init, INIT).context("cannot write the lab host's init")?;
     let modules = Some((disk.modules.clone(), MODULES));
-    Initrd { modules, files: vec![(init, "/lab-init".into())], init: FIRST.into() }.write(&disk.initrd)?;
+    Initrd { modules, files: vec![(init, "/lab-init".into())], init: Some(FIRST.into()) }.write(&disk.initrd)?;
     Ok(disk)
 }
 

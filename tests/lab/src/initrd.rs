@@ -21,8 +21,8 @@ pub struct Initrd {
     pub modules: Option<(PathBuf, &'static [&'static str])>,
     /// Files, and where they go.
     pub files: Vec<(PathBuf, String)>,
-    /// `/init`, run by busybox's shell.
-    pub init: String,
+    /// `/init`, run by busybox's shell; without it there is no busybox, and `/init` is one of the files.
+    pub init: Option<String>,
 }
 
 impl Initrd {
@@ -33,8 +33,10 @@ impl Initrd {
     pub fn write(&self, to: &Path) -> Result<()> {
         let mut archive = Archive::new(to)?;
         archive.node("dev/console", CONSOLE, (5, 1))?;
-        archive.file("bin/busybox", &fs::read(BUSYBOX).context("busybox is missing")?)?;
-        archive.file("init", self.init.as_bytes())?;
+        if let Some(init) = &self.init {
+            archive.file("bin/busybox", &fs::read(BUSYBOX).context("busybox is missing")?)?;
+            archive.file("init", init.as_bytes())?;
+        }
         if let Some((folder, names)) = &self.modules {
             for (number, module) in in_order(folder, names)?.iter().enumerate() {
                 let bytes = fs::read(folder.join(module)).with_context(|| format!("cannot read {module}"))?;
@@ -143,7 +145,7 @@ mod tests {
         let (archive, payload) = (folder.path().join("archive"), folder.path().join("payload"));
         fs::write(&payload, "12345").unwrap();
         let files = vec![(payload, "/deep/er/file".to_owned())];
-        Initrd { modules: None, files, init: "#!/bin/busybox sh\n".into() }.write(&archive).unwrap();
+        Initrd { modules: None, files, init: Some("#!/bin/busybox sh\n".into()) }.write(&archive).unwrap();
         let list = std::process::Command::new("cpio").args(["-t", "-F"]).arg(&archive).output().unwrap();
         assert!(list.status.success(), "{}", String::from_utf8_lossy(&list.stderr));
         let list = String::from_utf8(list.stdout).unwrap();

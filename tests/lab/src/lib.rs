@@ -12,6 +12,7 @@
 //! KVM in it:                                     guests
 //! ```
 
+pub mod boot;
 pub mod debian;
 pub mod firmware;
 pub mod guest_disk;

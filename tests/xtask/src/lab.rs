@@ -5,7 +5,7 @@ use anyhow::Result;
 use clap::Subcommand;
 use humilis_harness::{exec, paths};
 use humilis_lab::{
-    host_disk,
+    firmware, guest_disk, host_disk,
     machine::{Machine, Place, Plan},
 };
 use std::time::{Duration, Instant};
@@ -18,7 +18,7 @@ pub struct Arguments {
 
 #[derive(Subcommand)]
 enum What {
-    /// A lab machine without any cloud and a shell, or one command, in it
+    /// A lab machine without any cloud, a guest's images in /opt/humilis, and a shell, or one command, in it
     Shell {
         /// The command
         command: Vec<String>,
@@ -36,9 +36,18 @@ fn shell(command: &str) -> Result<()> {
     let folder = tempfile::Builder::new().prefix("humilis-lab-").tempdir()?;
     let payload = folder.path().join("payload");
     std::fs::create_dir_all(payload.join("bin"))?;
-    let vmm = paths::target().join("debug/vmm");
-    if vmm.exists() {
-        std::fs::copy(vmm, payload.join("bin/vmm"))?;
+    let disk = guest_disk::get()?;
+    let built = paths::target().join("debug");
+    let files = [
+        (built.join("vmm"), "bin/vmm"),
+        (built.join("launch"), "bin/launch"),
+        (firmware::get()?, "CLOUDHV.fd"),
+        (disk.disk, "guest.qcow2"),
+        (disk.kernel, "guest.vmlinuz"),
+        (disk.initrd, "guest.initrd"),
+    ];
+    for (from, to) in files.iter().filter(|(from, _)| from.exists()) {
+        std::fs::copy(from, payload.join(to))?;
     }
     let place = Place::Namespace(format!("humilis-lab-{}", std::process::id()));
     let plan =

@@ -1,5 +1,6 @@
 //! `cargo xtask`: the one entry for people. Every command installs what it needs.
 
+mod bench;
 mod lab;
 mod setup;
 mod tempest;
@@ -21,6 +22,8 @@ enum Command {
     Setup,
     /// Everything that must pass: format, lints, documentation, unit tests, guests under KVM, stores on both databases, the lab's story
     Test(test::Arguments),
+    /// Measure, and print the figures beside their aims and peers
+    Bench(bench::Arguments),
     /// Run an emulated host with nested virtualization, and unmodified guests in it
     Lab(lab::Arguments),
     /// Run OpenStack's own test suite against a cloud and print its table
@@ -31,6 +34,7 @@ fn main() -> Result<()> {
     match Arguments::parse().command {
         Command::Setup => setup::run(setup::Need::All),
         Command::Test(arguments) => test::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments),
         Command::Lab(arguments) => lab::run(&arguments),
         Command::Tempest(arguments) => tempest::run(&arguments),
     }

@@ -1,0 +1,52 @@
+//! `cargo xtask bench boot`: a guest's start on an emulated processor that counts instructions as nanoseconds.
+
+use super::{Better, Figure};
+use crate::setup::{self, Need};
+use anyhow::Result;
+use humilis_harness::{build, exec, paths};
+use humilis_lab::boot::{self, Subjects};
+use std::process::Command;
+
+/// Measured by the same method on the same machine.
+const LINUX_PEERS: &[(&str, f64)] =
+    &[("Firecracker 1.16", 1599.0), ("Cloud Hypervisor 53", 1568.0), ("QEMU microvm", 2839.0)];
+const SMALL_PEERS: &[(&str, f64)] =
+    &[("Firecracker 1.16", 18.4), ("Cloud Hypervisor 53", 28.8), ("QEMU microvm", 113.7)];
+
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Show KVM's counters of exits and the monitor's memory too
+    #[arg(long)]
+    counters: bool,
+}
+
+pub fn run(arguments: &Arguments) -> Result<Vec<Figure>> {
+    setup::run(Need::All)?;
+    cargo(&["build", "--quiet", "--release", "-p", "vmm", "--bin", "vmm"])?;
+    cargo(&["build", "--quiet", "-p", "humilis-lab", "--bin", "launch"])?;
+    let (vmm, launch, small) =
+        (paths::target().join("release/vmm"), paths::target().join("debug/launch"), build::guest()?);
+    let times = boot::measure(Subjects { vmm: &vmm, launch: &launch, small: &small })?;
+    if arguments.counters {
+        times.counters.iter().for_each(|counter| eprintln!("{counter}"));
+    }
+    let milliseconds = |nanoseconds: u64| nanoseconds as f64 / 1e6;
+    let figure = |name, value, goal, peers| Figure {
+        name,
+        value: milliseconds(value),
+        unit: "ms",
+        goal: Some(goal),
+        better: Better::Lower,
+        peers,
+    };
+    Ok(vec![
+        figure("boot of Debian's kernel to its first process", times.linux, 1350.0, LINUX_PEERS),
+        figure("boot of a tiny guest: the monitor alone", times.small, 12.0, SMALL_PEERS),
+    ])
+}
+
+fn cargo(words: &[&str]) -> Result<()> {
+    exec::show(
+        Command::new(env!("CARGO")).current_dir(paths::root()).env("CARGO_TARGET_DIR", paths::target()).args(words),
+    )
+}
