@@ -1,6 +1,6 @@
 //! What all guests' actors share.
 
-use crate::{GuestPorts, GuestsConfig, board::Board, uids::Uids};
+use crate::{GuestPorts, GuestsConfig, board::Board, process::find::Scope, uids::Uids};
 use hostd_images::Cache;
 use hostd_kit::paths::Layout;
 use std::{
@@ -17,6 +17,7 @@ pub(crate) struct Context {
     pub(crate) ports: Arc<dyn GuestPorts>,
     pub(crate) board: Arc<Board>,
     pub(crate) uids: Uids,
+    pub(crate) scope: Scope,
     /// The host's boot: a process of another one is no more.
     pub(crate) boot_id: String,
     /// The network's objects have changed: a port that was missing may be there.

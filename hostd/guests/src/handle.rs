@@ -7,7 +7,7 @@ use crate::{
     context::Context,
     inventory::Item,
     model::{Guest, Observed, State},
-    process::find,
+    process::find::Scope,
     uids::Uids,
 };
 use hostd_images::Cache;
@@ -83,7 +83,9 @@ impl GuestsHandle {
     ) -> Result<Self, StartError> {
         let boot_id = fs::read_to_string("/proc/sys/kernel/random/boot_id");
         let boot_id = boot_id.map_err(|source| StartError { action: "read the host's boot id", source })?;
+        let scope = Scope::of(&layout).map_err(|source| StartError { action: "find the guests' directory", source })?;
         let context = Arc::new(Context {
+            scope,
             uids: Uids::new(config.first_uid, config.uids),
             layout,
             config,
@@ -163,11 +165,11 @@ impl GuestsHandle {
     #[must_use]
     pub fn inventory(&self) -> Vec<Item> {
         let known: BTreeSet<_> = self.registry.actors().keys().cloned().collect();
-        crate::inventory::list(&self.context.layout, &self.context.config.cgroup_parent, &known)
+        crate::inventory::list(&self.context, &known)
     }
 
     async fn adopt(&self, desired: Vec<Arc<Guest>>) -> Result<(), StartError> {
-        let found = find::all();
+        let found = self.context.scope.processes();
         let mut ids = self.directories().map_err(|source| StartError { action: "list guests' directories", source })?;
         ids.extend(found.keys().cloned());
         let mut wishes: HashMap<_, _> = ids.into_iter().map(|id| (id, Wish::Unknown)).collect();

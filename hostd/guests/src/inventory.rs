@@ -1,7 +1,7 @@
 //! What of guests is on this host, and whether a guest explains it.
 
-use crate::{cgroup, process::find};
-use hostd_kit::{ids::GuestId, paths::Layout};
+use crate::{cgroup, context::Context};
+use hostd_kit::ids::GuestId;
 use std::{collections::BTreeSet, fs};
 
 /// Something that a guest has on this host.
@@ -27,12 +27,11 @@ pub enum Kind {
 }
 
 /// Everything of guests, judged by the guests that shall be.
-#[must_use]
-pub fn list(layout: &Layout, cgroup_parent: &str, known: &BTreeSet<GuestId>) -> Vec<Item> {
-    let mut items = processes(known);
-    let groups = cgroup::all(cgroup_parent).into_iter();
+pub(crate) fn list(context: &Context, known: &BTreeSet<GuestId>) -> Vec<Item> {
+    let mut items = processes(context, known);
+    let groups = cgroup::all(&context.config.cgroup_parent).into_iter();
     items.extend(groups.map(|id| Item { kind: Kind::Cgroup, explained: known.contains(&id), name: id.to_string() }));
-    for entry in fs::read_dir(layout.guests()).into_iter().flatten().flatten() {
+    for entry in fs::read_dir(context.layout.guests()).into_iter().flatten().flatten() {
         let explained =
             entry.file_name().to_str().and_then(|name| name.parse().ok()).is_some_and(|id| known.contains(&id));
         items.push(Item { kind: Kind::File, name: entry.path().display().to_string(), explained });
@@ -41,8 +40,8 @@ pub fn list(layout: &Layout, cgroup_parent: &str, known: &BTreeSet<GuestId>) -> 
 }
 
 /// A guest has one process: a second one is explained by nothing.
-fn processes(known: &BTreeSet<GuestId>) -> Vec<Item> {
-    let found = find::all().into_iter();
+fn processes(context: &Context, known: &BTreeSet<GuestId>) -> Vec<Item> {
+    let found = context.scope.processes().into_iter();
     let found =
         found.flat_map(|(id, processes)| processes.into_iter().enumerate().map(move |(at, p)| (id.clone(), at, p)));
     let item = |(id, at, process): (GuestId, usize, crate::record::ProcessId)| Item {

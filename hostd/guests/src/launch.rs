@@ -35,7 +35,8 @@ pub(crate) fn launch(
     let mut descriptors = Descriptors::default();
     let spec = spec(context, dir, guest, prepared, uid, &log, &mut descriptors);
     let spec = spec.map_err(file("open what the guest needs"))?;
-    spawn(&context.config.vmm, &guest.id, &spec, descriptors, &log).map_err(PrepareError::Spawn)
+    spawn(&context.config.vmm, &context.scope.argument(&guest.id), &spec, descriptors, &log)
+        .map_err(PrepareError::Spawn)
 }
 
 fn spec(

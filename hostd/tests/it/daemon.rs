@@ -57,12 +57,12 @@ impl Drop for Daemon {
 
 /// The process of a guest, by its first argument.
 pub fn process_of(guest: &str) -> Option<i32> {
-    let wanted = format!("vmm:{guest}\0");
+    let wanted = format!(":{guest}\0");
     let pids =
         std::fs::read_dir("/proc").unwrap().flatten().filter_map(|e| e.file_name().to_str()?.parse::<i32>().ok());
     let mut pids = pids.filter(|pid| {
         let path = PathBuf::from(format!("/proc/{pid}/cmdline"));
-        std::fs::read(path).is_ok_and(|line| line.starts_with(wanted.as_bytes()))
+        std::fs::read(path).is_ok_and(|line| line.starts_with(b"vmm:") && line.ends_with(wanted.as_bytes()))
     });
     pids.next()
 }

@@ -12,6 +12,8 @@ use tempfile::TempDir;
 /// A story's world.
 pub struct World {
     pub controller: Controller,
+    /// A guest's id that no other story has.
+    pub id: String,
     dir: TempDir,
     cgroup: String,
 }
@@ -36,7 +38,8 @@ impl World {
     async fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let cgroup = format!("humilis-test-{}", std::process::id());
-        Self { controller: Controller::start().await, dir, cgroup }
+        let id = format!("0d1f2b1c-6f0b-4c3e-9a57-{:012}", std::process::id());
+        Self { controller: Controller::start().await, id, dir, cgroup }
     }
 
     pub fn state(&self) -> PathBuf {

@@ -1,7 +1,6 @@
 //! Starting a guest's process with the descriptors of its spec, by `posix_spawn`: no code of ours runs between fork and exec.
 
-use super::{find, live::Live};
-use hostd_kit::ids::GuestId;
+use super::live::Live;
 use nix::{
     spawn::{PosixSpawnAttr, PosixSpawnFileActions, PosixSpawnFlags, posix_spawn},
     sys::signal::{SigSet, Signal},
@@ -46,11 +45,17 @@ impl Descriptors {
     }
 }
 
-/// Starts `program` for the guest. What it writes to its standard output and error goes to `log`.
+/// Starts `program` with this first argument. What it writes to its standard output and error goes to `log`.
 ///
 /// # Errors
 /// Those of the system; no process is left then.
-pub fn spawn(program: &Path, id: &GuestId, spec: &GuestSpec, descriptors: Descriptors, log: &File) -> io::Result<Live> {
+pub fn spawn(
+    program: &Path,
+    argument: &str,
+    spec: &GuestSpec,
+    descriptors: Descriptors,
+    log: &File,
+) -> io::Result<Live> {
     let spec = sealed(spec)?;
     let mut actions = PosixSpawnFileActions::init()?;
     let nothing = File::open("/dev/null")?;
@@ -66,7 +71,7 @@ pub fn spawn(program: &Path, id: &GuestId, spec: &GuestSpec, descriptors: Descri
         }
     }
     actions.add_dup2(spec.as_raw_fd(), SPEC_FD)?;
-    let argument = CString::new(find::argument(id))?;
+    let argument = CString::new(argument)?;
     let environment: [CString; 0] = [];
     let pid = posix_spawn(program, &actions, &attributes()?, &[argument], &environment)?;
     Live::child(pid.as_raw())
