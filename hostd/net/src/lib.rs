@@ -15,6 +15,7 @@
 mod actor;
 mod advertise;
 mod config;
+mod conntrack;
 mod error;
 mod frames;
 mod handle;

@@ -7,11 +7,12 @@ use std::process::Command;
 use serde_json::Value;
 
 use super::Kernel;
+use crate::conntrack;
 use crate::error::NetError;
 use crate::inventory::Item;
 use crate::nft::Nft;
 use crate::plan::FilterPlan;
-use crate::plan::filter::{self, Tracking};
+use crate::plan::filter::{self, Doomed, Tracking};
 
 /// Finds out where bridged packets are tracked, and turns br_netfilter on if it is the way.
 pub(super) async fn detect(nft: &Nft) -> Result<Tracking, NetError> {
@@ -37,13 +38,14 @@ impl Kernel {
             None => Some(filter::full(plan, self.tracking)),
         };
         let Some(script) = script else { return Ok(()) };
+        let doomed = self.filter.as_ref().map(|done| filter::narrowed(done, plan)).unwrap_or_default();
         if let Err(error) = self.nft.apply(script).await {
             tracing::debug!(%error, "the filter is written anew");
             self.filter = None;
             self.nft.apply(filter::full(plan, self.tracking)).await?;
         }
         self.filter = Some(plan.clone());
-        Ok(())
+        cut(doomed).await
     }
 
     /// Forgets the filter if the kernel has less or more than what was carried out. Rules inside a chain are not compared.
@@ -67,6 +69,20 @@ impl Kernel {
     pub(super) async fn filter_items(&self) -> Result<Vec<Item>, NetError> {
         Ok(names(&self.listing().await?).into_iter().map(Item::Filter).collect())
     }
+}
+
+/// Ends the connections that are allowed no more.
+async fn cut(doomed: BTreeSet<Doomed>) -> Result<(), NetError> {
+    if doomed.is_empty() {
+        return Ok(());
+    }
+    let ended = tokio::task::spawn_blocking(move || {
+        conntrack::cut(|connection| {
+            doomed.iter().any(|doomed| doomed.zone == connection.zone && connection.touches(doomed.address))
+        })
+    });
+    let ended = ended.await.map_err(std::io::Error::other).and_then(|ended| ended);
+    ended.map(drop).map_err(NetError::io("end connections"))
 }
 
 /// Chains, sets and interfaces in maps; what is always there excepted.

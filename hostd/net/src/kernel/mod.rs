@@ -37,8 +37,13 @@ pub(crate) struct Kernel {
 }
 
 impl Kernel {
-    /// Looks at what the kernel can do; changes nothing but the sysctls that let bridged packets be filtered.
+    /// Looks at what the kernel can do; changes nothing but the sysctls that let bridged packets be filtered, and those of
+    /// physical networks whose packets the host forwards.
     pub(crate) async fn new(config: &NetConfig) -> Result<Self, NetError> {
+        if config.physical_networks.values().any(|physical| physical.masquerade) {
+            let path = "/proc/sys/net/ipv4/ip_forward";
+            std::fs::write(path, "1").map_err(NetError::io(format!("set {path}")))?;
+        }
         let nft = Nft::new(config.nft.clone());
         Ok(Self {
             netlink: Netlink::open().map_err(NetError::io("open a netlink socket"))?,

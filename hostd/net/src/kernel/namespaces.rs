@@ -5,6 +5,7 @@ use std::io;
 use std::net::IpAddr;
 
 use super::{Kernel, note};
+use crate::conntrack::{self, Connection};
 use crate::error::NetError;
 use crate::frames;
 use crate::handle::Convergence;
@@ -58,13 +59,28 @@ impl Kernel {
             }
         }
         netlink.set_routes(&links, &plan.routes).await?;
-        if let Some(nft) = plan.nft.as_ref().filter(|nft| before.is_none_or(|before| before.nft.as_ref() != Some(nft)))
-        {
+        let known = before.as_ref().and_then(|before| before.nft.as_ref());
+        if let Some(nft) = plan.nft.as_ref().filter(|nft| known != Some(nft)) {
             self.nft.apply_in(&self.namespaces, name, nft.clone()).await?;
+        }
+        if let Some(before) = before {
+            self.cut_translated(name, &before, plan).await?;
         }
         for (index, link) in announced {
             self.namespaces.enter(name, move || announce(index, &link)).await?;
         }
+        Ok(())
+    }
+
+    /// Ends connections through translations that are no more.
+    async fn cut_translated(&self, name: &str, before: &NamespacePlan, now: &NamespacePlan) -> Result<(), NetError> {
+        let gone = before.translated.iter().filter(|(outside, inside)| now.translated.get(*outside) != Some(*inside));
+        let gone: Vec<IpAddr> = gone.map(|(outside, _)| *outside).collect();
+        if gone.is_empty() {
+            return Ok(());
+        }
+        let touches = move |c: &Connection| gone.iter().any(|outside| c.touches(*outside));
+        self.namespaces.enter(name, move || conntrack::cut(touches)).await?;
         Ok(())
     }
 }

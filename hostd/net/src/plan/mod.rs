@@ -7,6 +7,8 @@ pub(crate) mod names;
 mod network;
 mod router;
 mod service;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -127,6 +129,8 @@ pub(crate) struct NamespacePlan {
     pub(crate) routes: Vec<RoutePlan>,
     /// Its packet filter, a whole transaction; `None`: none.
     pub(crate) nft: Option<String>,
+    /// Translations of addresses; connections through one that is taken away are ended.
+    pub(crate) translated: BTreeMap<IpAddr, IpAddr>,
 }
 
 /// A namespace's end of a veth.

@@ -152,6 +152,7 @@ fn service_namespace(desired: &Desired, network: &Network, key: &ObjectKey, brid
         links: BTreeMap::from([(names::SERVICE_LINK.to_owned(), link)]),
         routes: Vec::new(),
         nft: None,
+        translated: BTreeMap::new(),
     };
     plan.namespaces.insert(namespace.clone(), inner);
     plan.services.insert(network.id.clone(), Arc::new(service::plan(desired, network, namespace, mac)));

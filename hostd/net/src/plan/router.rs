@@ -44,6 +44,7 @@ pub(super) fn plan(desired: &Desired, router: &Router, config: &NetConfig, plan:
         sysctls: sysctls(router.admin_up),
         routes: routes(router, links.contains_key(names::GATEWAY_LINK)),
         nft: Some(translation(router)),
+        translated: router.floating_ips.iter().map(|f| (f.floating_address, f.fixed_address)).collect(),
         links,
     };
     plan.namespaces.insert(namespace, inner);

@@ -7,16 +7,18 @@ use super::lab::*;
 use crate::NetConfig;
 use crate::model::*;
 
+type Work = Box<dyn FnOnce(&Lab) + Send>;
+
 /// A host on a thread of its own, which is in the host's namespaces.
 struct Host {
-    work: mpsc::Sender<Box<dyn FnOnce(&Lab) + Send>>,
+    work: mpsc::Sender<Work>,
     thread: i32,
 }
 
 impl Host {
     fn new(underlay: &str) -> Self {
         let config = NetConfig { underlay_address: Some(underlay.parse().unwrap()), ..NetConfig::default() };
-        let (work, queue) = mpsc::channel::<Box<dyn FnOnce(&Lab) + Send>>();
+        let (work, queue) = mpsc::channel::<Work>();
         let (started, thread) = mpsc::channel();
         thread::spawn(move || {
             let lab = Lab::with_config(config);

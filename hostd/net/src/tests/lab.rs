@@ -145,6 +145,18 @@ impl Lab {
     }
 }
 
+/// Somebody beyond the host: 198.51.100.9, who knows the host as 198.51.100.1 and nobody else.
+pub(super) fn world() -> Guest {
+    ip("netns add world");
+    ip("link add world0 type veth peer name eth0 netns world");
+    ip("link set world0 up");
+    ip("addr add 198.51.100.1/24 dev world0");
+    let world = Guest { namespace: "world".into(), name: "world".into() };
+    world.ip("link set eth0 up");
+    world.ip("addr add 198.51.100.9/24 dev eth0");
+    world
+}
+
 /// Copies frames, header and all, between two taps until either is gone.
 fn cable(one: OwnedFd, other: OwnedFd) {
     let (one, other) = (File::from(one), File::from(other));
@@ -253,6 +265,13 @@ impl Guest {
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         head.starts_with("HTTP/1.1 200 ").then(|| body.to_owned())
     }
+}
+
+/// Whether an echo answers on the connection.
+pub(super) fn talks(connection: &mut TcpStream) -> bool {
+    let mut answer = [0; 2];
+    connection.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
+    connection.write_all(b"hi").is_ok() && connection.read_exact(&mut answer).is_ok() && answer == *b"hi"
 }
 
 /// Waits at most five seconds.

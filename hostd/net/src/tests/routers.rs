@@ -1,5 +1,7 @@
 //! Routers: floating addresses, shared translation, the way between networks.
 
+use std::net::{SocketAddr, TcpStream};
+
 use super::lab::*;
 use crate::model::*;
 
@@ -32,11 +34,9 @@ fn floating(number: u32, outside: &str, port: &Port) -> FloatingIp {
     }
 }
 
-/// Two networks with a guest each behind one router.
-fn cloud() -> Cloud {
-    let lab = Lab::with_outside();
-    let group = group(9, open());
-    let (net1, net2, public) = (network(1, "10.1.0.0/24"), network(2, "10.2.0.0/24"), public());
+/// A router of one network, which is 203.0.113.10 outside.
+pub(super) fn router(network: &Network) -> Router {
+    let public = public();
     let gateway = ExternalGateway {
         port: id(0x30).into(),
         network: public.id.clone(),
@@ -49,15 +49,23 @@ fn cloud() -> Cloud {
         snat: true,
         snat_here: true,
     };
-    let router = Router {
+    Router {
         id: id(0x40).into(),
         name: "router".into(),
         admin_up: true,
-        interfaces: vec![interface(0x31, &net1), interface(0x32, &net2)],
+        interfaces: vec![interface(0x31, network)],
         gateway: Some(gateway),
         floating_ips: Vec::new(),
         routes: Vec::new(),
-    };
+    }
+}
+
+/// Two networks with a guest each behind one router.
+fn cloud() -> Cloud {
+    let lab = Lab::with_outside();
+    let group = group(9, open());
+    let (net1, net2, public) = (network(1, "10.1.0.0/24"), network(2, "10.2.0.0/24"), public());
+    let router = Router { interfaces: vec![interface(0x31, &net1), interface(0x32, &net2)], ..router(&net1) };
     let (one, two) = (port(0x11, &net1, "10.1.0.5", &[&group]), port(0x12, &net2, "10.2.0.5", &[&group]));
     lab.upsert(vec![
         Object::Network(net1),
@@ -90,6 +98,8 @@ fn guests_leave_with_the_shared_address() {
     let guest = lab.addressed_guest(&one, 24, Some("10.1.0.1"));
     assert_eq!(guest.tcp(OUTSIDE, 80).as_deref(), Some("203.0.113.10"));
     assert!(guest.pings("203.0.113.1"), "the host");
+    world().serve(80);
+    assert_eq!(guest.tcp("198.51.100.9", 80).as_deref(), Some("198.51.100.1"), "beyond the host as the host");
     let mut plain = router;
     if let Some(gateway) = &mut plain.gateway {
         gateway.snat = false;
@@ -119,8 +129,12 @@ fn floating_addresses_lead_both_ways() {
     lab.upsert(vec![Object::Router(router.clone())]);
     assert_eq!(other.tcp("203.0.113.50", 80).as_deref(), Some("203.0.113.51"));
 
+    guest.echo(7);
+    let mut open = outside.inside(|| TcpStream::connect(SocketAddr::from(([203, 0, 113, 50], 7))).unwrap());
+    assert!(talks(&mut open));
     router.floating_ips.clear();
     lab.upsert(vec![Object::Router(router)]);
+    assert!(!talks(&mut open), "an open connection through a floating address that is no more");
     assert_eq!(outside.tcp("203.0.113.50", 80), None);
     assert_eq!(guest.tcp(OUTSIDE, 80).as_deref(), Some("203.0.113.10"));
 }

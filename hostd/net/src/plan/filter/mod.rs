@@ -9,8 +9,8 @@
 //! family through br_netfilter. Either way a chain right after tracking notes the state in the packet's mark, and the rest reads
 //! the mark. Each network has a conntrack zone, since tenants' addresses overlap.
 //!
-//! Connections that were let through stay when a rule is taken away, until they end: as in neutron without its conntrack
-//! helper. New connections follow the new rules at once.
+//! When something is allowed no more, the connections of the ports concerned are forgotten, so that their next packets are
+//! judged by what is allowed now.
 
 mod group;
 mod port;
@@ -20,9 +20,9 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use super::{Desired, names};
+use super::{Desired, names, network};
 use crate::config::NetConfig;
-use crate::ids::SecurityGroupId;
+use crate::ids::{PortId, SecurityGroupId};
 use crate::model::{Remote, Segment};
 
 pub(crate) use script::{Tracking, delta, full, tracking_probe};
@@ -43,6 +43,57 @@ pub(crate) struct FilterPlan {
     pub(crate) zones: BTreeMap<String, u16>,
     /// Rules of the host's own translation.
     pub(crate) masquerade: Vec<String>,
+    /// What a port's connections hang on.
+    pub(crate) permits: BTreeMap<PortId, Permits>,
+}
+
+/// What a port's connections hang on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Permits {
+    /// The bridge, which tells the conntrack zone.
+    pub(crate) bridge: Option<String>,
+    pub(crate) addresses: Vec<IpAddr>,
+    /// Chains of its security groups.
+    pub(crate) chains: BTreeSet<String>,
+}
+
+/// Connections of an address that must be judged anew.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Doomed {
+    pub(crate) zone: u16,
+    pub(crate) address: IpAddr,
+}
+
+/// Whose connections are allowed less by the new filter than by the old one.
+pub(crate) fn narrowed(old: &FilterPlan, new: &FilterPlan) -> BTreeSet<Doomed> {
+    let sets: Vec<String> = old
+        .sets
+        .iter()
+        .filter(|(name, set)| new.sets.get(*name).is_none_or(|now| !set.addresses.is_subset(&now.addresses)))
+        .map(|(name, _)| format!("@{name} "))
+        .collect();
+    let narrower = |name: &String, rules: &Vec<String>| {
+        let now = new.chains.get(name);
+        let lost = rules.iter().any(|rule| now.is_none_or(|now| !now.contains(rule)));
+        lost || rules.iter().any(|rule| sets.iter().any(|set| rule.contains(set.as_str())))
+    };
+    let chains: BTreeSet<&String> = old
+        .chains
+        .iter()
+        .filter(|(name, rules)| name.starts_with('g') && narrower(name, rules))
+        .map(|(name, _)| name)
+        .collect();
+    let mut doomed = BTreeSet::new();
+    for (port, before) in &old.permits {
+        let after = new.permits.get(port);
+        let fewer = after.is_none_or(|after| !before.chains.is_subset(&after.chains));
+        let zone = before.bridge.as_ref().and_then(|bridge| old.zones.get(bridge)).copied().unwrap_or_default();
+        let gone = |address: &&IpAddr| fewer || after.is_none_or(|after| !after.addresses.contains(address));
+        let judged = before.chains.iter().any(|chain| chains.contains(chain));
+        let addresses = before.addresses.iter().filter(|address| judged || gone(address));
+        doomed.extend(addresses.map(|address| Doomed { zone, address: *address }));
+    }
+    doomed
 }
 
 /// A set of addresses of one family.
@@ -71,7 +122,8 @@ pub(super) fn plan(desired: &Desired, config: &NetConfig) -> FilterPlan {
         group::members(id, members, &mut plan);
     }
     for port in desired.ports.values() {
-        port::plan(desired, port, &mut plan);
+        let bridge = desired.networks.get(&port.network).and_then(|network| network::bridge_of(network, config));
+        port::plan(desired, port, bridge, &mut plan);
     }
     plan.zones = zones(desired);
     plan.masquerade = masquerade(config);

@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use super::{FilterPlan, group, script};
+use super::{FilterPlan, Permits, group, script};
 use crate::mac::MacAddr;
 use crate::model::{Direction, Port, SecurityGroupId};
 use crate::plan::{Desired, names};
 
 /// Plans a port's chains and its entries in the verdict maps.
-pub(super) fn plan(desired: &Desired, port: &Port, plan: &mut FilterPlan) {
+pub(super) fn plan(desired: &Desired, port: &Port, bridge: Option<String>, plan: &mut FilterPlan) {
     let tap = names::tap(&port.id);
     if !port.port_security {
         for entries in plan.maps.values_mut() {
@@ -21,6 +21,15 @@ pub(super) fn plan(desired: &Desired, port: &Port, plan: &mut FilterPlan) {
     let groups: Vec<&SecurityGroupId> =
         port.security_groups.iter().filter(|id| desired.groups.contains_key(id)).collect();
     let stateful = groups.is_empty() || groups.iter().any(|id| desired.groups[id].stateful);
+    let permits = Permits {
+        bridge,
+        addresses: port.fixed_ips.iter().map(|fixed| fixed.address).collect(),
+        chains: groups
+            .iter()
+            .flat_map(|id| [group::chain(id, Direction::Ingress), group::chain(id, Direction::Egress)])
+            .collect(),
+    };
+    plan.permits.insert(port.id.clone(), permits);
     for (map, chain, rules) in [
         ("spoof", format!("ps-{}", port.id), spoof(port)),
         ("egress", format!("pe-{}", port.id), egress(&groups, stateful)),
