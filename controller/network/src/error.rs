@@ -79,9 +79,7 @@ errors! {
         ExternalGatewayForFloatingIPNotFound(String, String, String) =
             "External network {0} is not reachable from subnet {1}.  Therefore, cannot associate Port {2} with a Floating IP.";
         TagNotFound(String) = "Tag {0} could not be found.";
-        TagResourceNotFound(String, String) = "Resource {0} {1} could not be found.";
         ExtensionNotFound(String) = "Extension with alias {0} does not exist";
-        QuotaResourceUnknown(String) = "Unknown quota resources {0}.";
         HTTPNotFound = "The resource could not be found.";
     }
     BadRequest {
@@ -101,7 +99,6 @@ errors! {
         AllocationOnAutoAddressSubnet(String, String) =
             "IPv6 address {0} cannot be directly assigned to a port on subnet {1} as the subnet is configured for automatic addresses";
         AllowedAddressPairExhausted(usize) = "The number of allowed address pair exceeds the maximum {0}.";
-        AllowedAddressPairsMissingIP = "AllowedAddressPair must contain ip_address";
         DuplicateAddressPairInRequest(String, String) =
             "Request contains duplicate address pair: mac_address {0} ip_address {1}.";
         PortSecurityAndIPRequiredForSecurityGroups =
@@ -122,16 +119,12 @@ errors! {
             "Security group rule for ethertype '{0}' not supported. Allowed values are ['IPv4', 'IPv6'].";
         SecurityGroupRemoteGroupAndRemoteIpPrefix = "Only remote_ip_prefix or remote_group_id may be provided.";
         SecurityGroupProtocolRequiredWithPorts = "Must also specify protocol if port range is given.";
-        SecurityGroupNotSingleGroupRules = "Only allowed to update rules for one security profile at a time";
-        SecurityGroupRulesNotSingleTenant = "Multiple tenant_ids in bulk security group rule create not allowed";
         SecurityGroupRuleParameterConflict(String, String) = "Conflicting value ethertype {0} for CIDR {1}";
         NetworkRequiresSubnet(String) = "Network {0} requires a subnet in order to boot instances on.";
-        InvalidQuotaValue(String) = "Change would make usage less than 0 for the following resources: {0}.";
         TenantIdProjectIdFilterConflict = "Both tenant_id and project_id passed as filters.";
     }
     Forbidden {
         ExternalNetworkAttachForbidden(String) = "It is not allowed to create an interface on external network {0}";
-        PolicyNotAuthorized(String) = "{0} is disallowed by policy";
     }
     PreconditionFailed {
         RevisionNumberConstraintFailed(String, i64) =
@@ -143,7 +136,6 @@ errors! {
     }
     Conflict {
         IpAddressGenerationFailure(String) = "No more IP addresses available on network {0}.";
-        IpAddressGenerationFailureForSubnet(String) = "No more IP addresses available on subnet {0}.";
         NetworkInUse(String, &'static str) = "Unable to complete operation on network {0}. {1}.";
         SubnetInUse(String, String) = "Unable to complete operation on subnet {0}: {1}.";
         PortInUse(String, String, String) =
@@ -155,7 +147,6 @@ errors! {
             "Operation {0} is not supported for device_owner {1} on port {2}.";
         MacAddressInUse(String, String) =
             "Unable to complete operation for network {0}. The mac address {1} is in use.";
-        IpAddressInUse(String, String) = "Unable to complete operation for network {0}. The IP address {1} is in use.";
         IpAddressAlreadyAllocated(String, String) = "IP address {0} already allocated in subnet {1}";
         VlanIdInUse(String, String) = "Unable to create the network. The VLAN {0} on physical network {1} is in use.";
         TunnelIdInUse(String) = "Unable to create the network. The tunnel ID {0} is in use.";
@@ -187,7 +178,6 @@ errors! {
         SecurityGroupCannotUpdateDefault = "Updating default security group not allowed.";
         SecurityGroupDefaultAlreadyExists = "Default security group already exists.";
         SecurityGroupRuleExists(String) = "Security group rule already exists. Rule id is {0}.";
-        DuplicateSecurityGroupRuleInPost = "Duplicate Security Group Rule in POST.";
         ConcurrentUpdate = "The resource was changed by another request at the same time. Please try again.";
     }
 }

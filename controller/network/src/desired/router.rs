@@ -59,7 +59,7 @@ async fn gateway(conn: &mut AnyConnection, router: &Router, snat_here: bool) -> 
     let port = port::store::of_device(conn, &router.id.to_string(), ROUTER_GATEWAY).await?.pop();
     let Some(port) = port else { return Ok(None) };
     let (leg, next_hops) = leg(conn, &port).await?;
-    Ok(Some(ExternalGateway { leg, next_hops, snat: router.enable_snat, snat_here: snat_here && router.enable_snat }))
+    Ok(Some(ExternalGateway { leg, next_hops, snat: router.enable_snat, snat_here }))
 }
 
 /// Those of ports on this host; those of ports on no host are kept by the host that hides the tenants' addresses.
