@@ -5,7 +5,9 @@
 //! outside: binaries, configuration files, REST.
 
 pub mod build;
+pub mod cloud;
 pub mod exec;
+pub mod isolate;
 pub mod kvm;
 pub mod paths;
 pub mod postgres;

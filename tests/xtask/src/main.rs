@@ -1,10 +1,12 @@
 //! `cargo xtask`: the one entry for people. Every command installs what it needs.
 
 mod bench;
+mod demo;
 mod lab;
 mod setup;
 mod tempest;
 mod test;
+mod up;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -20,6 +22,8 @@ struct Arguments {
 enum Command {
     /// Install what the other commands need: Debian packages and the pinned OpenStack client
     Setup,
+    /// Start a cloud on this machine and boot a first guest
+    Up(up::Arguments),
     /// Everything that must pass: format, lints, documentation, unit tests, guests under KVM, stores on both databases, the lab's story
     Test(test::Arguments),
     /// Measure, and print the figures beside their aims and peers
@@ -33,6 +37,7 @@ enum Command {
 fn main() -> Result<()> {
     match Arguments::parse().command {
         Command::Setup => setup::run(setup::Need::All),
+        Command::Up(arguments) => up::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Lab(arguments) => lab::run(&arguments),
