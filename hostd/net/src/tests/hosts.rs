@@ -71,7 +71,7 @@ fn guests_on_two_hosts_share_a_network_and_nothing_floods() {
     two.run(start(b, vec![remote(&a, "192.0.2.1")]));
 
     let guest =
-        one.run(move |_| guest.pings("10.1.0.6").then_some(guest)).expect("the guest on the other host answers");
+        one.run(move |_| guest.reaches("10.1.0.6").then_some(guest)).expect("the guest on the other host answers");
     let received = || two.run(|_| std::fs::read_to_string("/proc/thread-self/net/dev").unwrap());
     let packets = |text: String| -> u64 {
         let line = text.lines().find(|line| line.contains("hx-")).unwrap().to_owned();

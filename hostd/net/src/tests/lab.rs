@@ -208,6 +208,11 @@ impl Guest {
         self.run(&format!("busybox ping -c 1 -W 1 {address}")).status.success()
     }
 
+    /// Pings until there is an answer, for five seconds: the machine may be busy.
+    pub(super) fn reaches(&self, address: &str) -> bool {
+        (0..5).any(|_| self.pings(address))
+    }
+
     /// What a TCP server says; `None` if there is no connection.
     pub(super) fn tcp(&self, address: &str, port: u16) -> Option<String> {
         let to = SocketAddr::new(address.parse().unwrap(), port);

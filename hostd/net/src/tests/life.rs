@@ -135,7 +135,7 @@ fn what_others_tear_down_is_mended() {
     nft("flush ruleset");
     ip("link del hs-00000001-11");
     lab.converge();
-    assert!(client.pings("10.1.0.6"));
+    assert!(client.reaches("10.1.0.6"));
     assert_eq!(client.metadata("/latest/meta-data/instance-id").as_deref(), Some("i-0000002a"));
     client.ip("addr add 10.1.0.7/24 dev eth0");
     assert!(!client.run("busybox ping -c 1 -W 1 -I 10.1.0.7 10.1.0.6").status.success(), "the filter is back");
@@ -163,8 +163,8 @@ fn an_end_at_any_moment_is_mended() {
     lab.complete(objects);
     assert_eq!(lab.audit(), []);
     let (one, _two) = (lab.addressed_guest(&a, 24, Some("10.1.0.1")), lab.addressed_guest(&b, 24, None));
-    assert!(one.pings("10.1.0.6"), "the network");
-    assert!(one.pings("203.0.113.1"), "the way out");
+    assert!(one.reaches("10.1.0.6"), "the network");
+    assert!(one.reaches("203.0.113.1"), "the way out");
 }
 
 #[test]

@@ -84,8 +84,8 @@ fn networks_meet_at_their_router() {
     let Cloud { lab, router, one, two } = cloud();
     let one = lab.addressed_guest(&one, 24, Some("10.1.0.1"));
     let _two = lab.addressed_guest(&two, 24, Some("10.2.0.1"));
-    assert!(one.pings("10.1.0.1"), "the gateway");
-    assert!(one.pings("10.2.0.5"), "the other network");
+    assert!(one.reaches("10.1.0.1"), "the gateway");
+    assert!(one.reaches("10.2.0.5"), "the other network");
     lab.upsert(vec![Object::Router(Router { admin_up: false, ..router })]);
     assert!(!one.pings("10.2.0.5"), "the router is down");
 }
@@ -97,7 +97,7 @@ fn guests_leave_with_the_shared_address() {
     outside.serve(80);
     let guest = lab.addressed_guest(&one, 24, Some("10.1.0.1"));
     assert_eq!(guest.tcp(OUTSIDE, 80).as_deref(), Some("203.0.113.10"));
-    assert!(guest.pings("203.0.113.1"), "the host");
+    assert!(guest.reaches("203.0.113.1"), "the host");
     world().serve(80);
     assert_eq!(guest.tcp("198.51.100.9", 80).as_deref(), Some("198.51.100.1"), "beyond the host as the host");
     let mut plain = router;
