@@ -25,7 +25,7 @@ pub struct Controller {
 
 impl Default for Controller {
     fn default() -> Self {
-        Self { url: "https://127.0.0.1:8786".into(), ca_fingerprint: String::new(), join_token: String::new() }
+        Self { url: "https://127.0.0.1:8444".into(), ca_fingerprint: String::new(), join_token: String::new() }
     }
 }
 
@@ -211,7 +211,7 @@ pub struct Local {
 
 impl Default for Local {
     fn default() -> Self {
-        Self { metrics: "127.0.0.1:9177".into() }
+        Self { metrics: "127.0.0.1:8446".into() }
     }
 }
 

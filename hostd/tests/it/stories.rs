@@ -80,6 +80,61 @@ fn a_guest_that_ends_by_itself_stays_down_until_it_is_asked_for() {
 }
 
 #[test]
+fn a_guest_finds_its_network_and_its_metadata() {
+    tell(|world| async move {
+        let controller = world.controller.clone();
+        let id = world.id.as_str();
+        let hostd = world.hostd();
+        controller.acknowledged().await;
+        let begin = Instant::now();
+        controller.want(world.networked(id));
+        controller.running(id, 1).await;
+        eprintln!("running with a network after {:?}", begin.elapsed());
+        let console = controller.console_says(id, "ready").await;
+        assert!(console.contains("dhcp 10.9.0.5/24"), "{console}");
+        assert!(console.contains(&format!("metadata instance-id={id} hostname=small")), "{console}");
+        assert!(console.contains(&format!("config drive vdb instance-id={id}")), "{console}");
+
+        hostd.kill();
+        controller.forget();
+        let _hostd = world.hostd();
+        controller.running(id, 1).await;
+        controller.acknowledged().await;
+        controller.change(id, |guest| guest.power.as_mut().unwrap().boot_count = 2);
+        controller.running(id, 2).await;
+        controller.unwant(&[id, "port", "network", "group"]);
+        controller.gone(id).await;
+        controller.acknowledged().await;
+        assert_eq!(world.leftovers().await, Vec::<String>::new());
+    });
+}
+
+#[test]
+fn many_guests_start_at_once() {
+    const COUNT: usize = 10;
+    tell(|world| async move {
+        let controller = world.controller.clone();
+        let hostd = world.hostd();
+        controller.acknowledged().await;
+        let ids: Vec<_> = (0..COUNT).map(|number| format!("{}-{number}", world.id)).collect();
+        let begin = (Instant::now(), hostd.processor_time());
+        controller.want(ids.iter().map(|id| world.guest(id)).collect());
+        for id in &ids {
+            controller.running(id, 1).await;
+        }
+        let spent = hostd.processor_time() - begin.1;
+        eprintln!("{COUNT} guests run after {:?}, {spent:?} of hostd's processor time", begin.0.elapsed());
+        eprintln!("hostd takes {} KiB", hostd.memory_kib());
+        controller.unwant(&ids.iter().map(String::as_str).collect::<Vec<_>>());
+        for id in &ids {
+            controller.gone(id).await;
+        }
+        assert_eq!(world.leftovers().await, Vec::<String>::new());
+        assert!(hostd.memory_kib() < 64 * 1024, "hostd takes {} KiB", hostd.memory_kib());
+    });
+}
+
+#[test]
 fn what_cannot_be_started_fails_with_a_reason_and_alone() {
     tell(|world| async move {
         let controller = world.controller.clone();

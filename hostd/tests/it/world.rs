@@ -93,6 +93,57 @@ impl World {
         wire::Object { id: id.into(), generation: 1, object: Some(object::Object::Guest(guest)) }
     }
 
+    /// The same with an interface: a network of its own, an address by DHCP, metadata by both ways.
+    pub fn networked(&self, id: &str) -> Vec<wire::Object> {
+        let subnet = wire::Subnet {
+            id: "subnet".into(),
+            cidr: "10.9.0.0/24".into(),
+            dhcp: true,
+            service_address: "10.9.0.2".into(),
+            ..wire::Subnet::default()
+        };
+        let network = wire::Network {
+            name: "net".into(),
+            mtu: 1450,
+            segment: Some(wire::network::Segment::Overlay(wire::Overlay { vni: 77, remotes: vec![] })),
+            subnets: vec![subnet],
+            ..wire::Network::default()
+        };
+        let port = wire::Port {
+            network_id: "network".into(),
+            mac: "fa:16:3e:00:00:05".into(),
+            fixed_ips: vec![wire::FixedIp { subnet_id: "subnet".into(), address: "10.9.0.5".into() }],
+            port_security: true,
+            security_group_ids: vec!["group".into()],
+            admin_up: true,
+            guest_id: id.into(),
+            ..wire::Port::default()
+        };
+        let any = |ingress| wire::SecurityRule {
+            id: format!("rule-{ingress}"),
+            ingress,
+            protocol: -1,
+            port_min: -1,
+            port_max: -1,
+            ..wire::SecurityRule::default()
+        };
+        let rules = vec![any(true), any(false)];
+        let group = wire::SecurityGroup { name: "default".into(), rules, stateful: true, ..Default::default() };
+        let mut object = self.guest(id);
+        if let Some(object::Object::Guest(guest)) = &mut object.object {
+            guest.port_ids = vec!["port".into()];
+            guest.config_drive = true;
+            guest.boot.as_mut().unwrap().kernel_args = String::new();
+        }
+        let named = |id: &str, object| wire::Object { id: id.into(), generation: 1, object: Some(object) };
+        vec![
+            object,
+            named("network", object::Object::Network(network)),
+            named("port", object::Object::Port(port)),
+            named("group", object::Object::SecurityGroup(group)),
+        ]
+    }
+
     /// What the host has left of anything.
     pub async fn leftovers(&self) -> Vec<String> {
         let question = wire::call::Question::Audit(wire::Audit {});

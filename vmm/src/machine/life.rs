@@ -139,6 +139,8 @@ impl Machine {
     fn carry_out(&mut self, notice: Notice) -> Option<ExitStatus> {
         match notice {
             Notice::Power(PowerRequest::Off) => {
+                // hostd reads it where it was away and saw neither the message nor the exit status.
+                crate::log!("powered off");
                 self.state.status = Status::PoweredOff;
                 Some(ExitStatus::Clean)
             }

@@ -57,7 +57,8 @@ fn boot(boot: wire::GuestBoot) -> Result<Boot, Invalid> {
 
 fn image(image: &wire::ImageRef) -> Result<Image, Invalid> {
     let digest = parse("sha256", &image.sha256)?;
-    Ok(Image { id: image.id.clone(), digest, size: image.size_bytes })
+    let qcow2 = image.disk_format == "qcow2";
+    Ok(Image { id: image.id.clone(), digest, size: image.size_bytes, qcow2 })
 }
 
 fn disks(disk: wire::RootDisk) -> Result<Disks, Invalid> {
