@@ -13,9 +13,12 @@
 //! ```
 
 pub mod boot;
+pub mod cloud;
 pub mod debian;
+pub mod emulator;
 pub mod firmware;
 pub mod guest_disk;
 pub mod host_disk;
 pub mod initrd;
 pub mod machine;
+pub mod story;

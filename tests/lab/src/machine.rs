@@ -1,6 +1,6 @@
 //! A lab machine: QEMU in emulation, its network, and commands run in it over SSH.
 
-use crate::{debian, host_disk::HostDisk};
+use crate::{debian, emulator, host_disk::HostDisk};
 use anyhow::{Context as _, Result, bail};
 use humilis_harness::exec;
 use std::{
@@ -67,8 +67,9 @@ impl Machine {
         }
         let disks = disks(&plan)?;
         let tap = cable(&plan.place)?;
-        let mut qemu = inside(&plan.place, "qemu-system-x86_64");
-        qemu.args(EMULATION).args(["-nodefaults", "-display", "none", "-no-reboot"]);
+        let (program, options) = emulator::program()?;
+        let mut qemu = inside(&plan.place, program);
+        qemu.args(options).args(EMULATION).args(["-nodefaults", "-display", "none", "-no-reboot"]);
         qemu.args(["-smp", &plan.cpus.to_string(), "-m", &plan.memory_mib.to_string()]);
         qemu.arg("-kernel").arg(&plan.host.kernel).arg("-initrd").arg(&plan.host.initrd);
         qemu.args([
@@ -125,7 +126,16 @@ impl Machine {
     pub fn ssh(&self, command: &str) -> Command {
         let mut ssh = inside(&self.plan.place, "ssh");
         ssh.arg("-i").arg(&self.key).args(["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"]);
-        ssh.args(["-o", "LogLevel=ERROR", "-o", "ConnectTimeout=20", "-o", "BatchMode=yes"]);
+        ssh.args([
+            "-o",
+            "LogLevel=ERROR",
+            "-o",
+            "ConnectTimeout=20",
+            "-o",
+            "BatchMode=yes",
+            "-o",
+            "ServerAliveInterval=10",
+        ]);
         ssh.arg(format!("root@{ADDRESS}"));
         if !command.is_empty() {
             ssh.arg(command);

@@ -3,12 +3,16 @@
 use crate::setup::{self, Need};
 use anyhow::Result;
 use clap::Subcommand;
-use humilis_harness::{exec, paths};
+use humilis_harness::{build, exec, paths};
 use humilis_lab::{
     firmware, guest_disk, host_disk,
     machine::{Machine, Place, Plan},
+    story,
 };
-use std::time::{Duration, Instant};
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -16,8 +20,26 @@ pub struct Arguments {
     what: What,
 }
 
+/// Which programs run in the lab.
+#[derive(clap::Args)]
+struct Programs {
+    /// A folder with built programs; without it they are built
+    #[arg(long)]
+    programs: Option<PathBuf>,
+}
+
+impl Programs {
+    fn get(&self) -> Result<build::Programs> {
+        let Some(folder) = &self.programs else { return build::programs(build::Profile::Dev) };
+        let [controller, hostd, vmm] = ["controller", "hostd", "vmm"].map(|name| folder.join(name));
+        Ok(build::Programs { controller, hostd, vmm, guest: PathBuf::new() })
+    }
+}
+
 #[derive(Subcommand)]
 enum What {
+    /// A whole cloud in a lab machine, and an unmodified Debian in it, told by OpenStack's own client
+    Story(Programs),
     /// A lab machine without any cloud, a guest's images in /opt/humilis, and a shell, or one command, in it
     Shell {
         /// The command
@@ -28,6 +50,7 @@ enum What {
 pub fn run(arguments: &Arguments) -> Result<()> {
     setup::run(Need::All)?;
     match &arguments.what {
+        What::Story(programs) => story::run(&programs.get()?, &setup::client()?),
         What::Shell { command } => shell(&command.join(" ")),
     }
 }
