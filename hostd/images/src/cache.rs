@@ -124,7 +124,7 @@ impl Cache {
     #[must_use]
     pub fn strangers(&self) -> Vec<PathBuf> {
         let state = self.shared.state();
-        let wanted = |name: &str| match name.strip_suffix(".part") {
+        let wanted = |name: &str| match name.strip_suffix(".raw.part").or_else(|| name.strip_suffix(".part")) {
             Some(stem) => stem.parse().is_ok_and(|digest: Digest| state.slots.contains_key(&digest)),
             None => name.parse::<Digest>().is_ok(),
         };

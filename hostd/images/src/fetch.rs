@@ -16,6 +16,9 @@ const ATTEMPTS: u32 = 20;
 /// Waits between attempts grow up to this.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
+/// The largest disk that an image may hold.
+const LARGEST_DISK: u64 = 64 << 40;
+
 /// Why an image is not in the cache.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum ImageError {
@@ -127,7 +130,35 @@ pub async fn fetch(source: &dyn ImageSource, image: &Image, path: &Path) -> Resu
     }
     outcome?;
     fault::reach(Point::ImageFetched);
-    fs::rename(&part_path, path).map_err(|error| ImageError::io(image, error))
+    let ready = if image.qcow2 { raw(image, &part_path).await? } else { part_path };
+    fs::rename(&ready, path).map_err(|error| ImageError::io(image, error))
+}
+
+/// Writes the disk of a fetched qcow2 image beside it, raw and sparse; the image goes.
+async fn raw(image: &Image, part: &Path) -> Result<PathBuf, ImageError> {
+    let (from, to) = (part.to_owned(), part.with_extension("raw.part"));
+    let target = to.clone();
+    let converted = blocking(move || {
+        let made = convert(&from, &target);
+        // Both are gone at the next start at the latest.
+        let _ = fs::remove_file(&from);
+        if made.is_err() {
+            let _ = fs::remove_file(&target);
+        }
+        made
+    });
+    converted.await.map_err(|error| ImageError::io(image, error))?;
+    Ok(to)
+}
+
+fn convert(from: &Path, to: &Path) -> io::Result<()> {
+    let target = File::create(to)?;
+    let done = vmm_disk::convert::convert_to_raw(File::open(from)?, &target, LARGEST_DISK, |_| {});
+    done.map(drop).map_err(|error| match error {
+        vmm_disk::ImageError::NoSpace => io::ErrorKind::StorageFull.into(),
+        vmm_disk::ImageError::Io(error) => error,
+        other => io::Error::new(io::ErrorKind::InvalidData, other),
+    })
 }
 
 /// The name of a part of the image at `path`.

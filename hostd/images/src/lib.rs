@@ -33,4 +33,6 @@ pub struct Image {
     pub digest: Digest,
     /// Length of its bytes.
     pub size: u64,
+    /// Its bytes are a qcow2 image: the cache keeps the disk in it, raw and sparse.
+    pub qcow2: bool,
 }

@@ -391,12 +391,11 @@ fn fits(image: &Image, flavor: &Flavor) -> Result<(), String> {
 
 fn blob(image: &Image) -> Option<Blob> {
     let content = image.content.as_ref()?;
-    let kernel_part = matches!(image.disk_format.as_str(), "aki" | "ari");
     Some(Blob {
         image: image.id,
         sha256: content.sha256.clone(),
         size_bytes: content.size_bytes,
-        disk_format: if kernel_part { image.disk_format.clone() } else { "raw".to_owned() },
+        disk_format: image.disk_format.clone(),
     })
 }
 

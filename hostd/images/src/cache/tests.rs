@@ -26,7 +26,8 @@ impl ImageSource for Scripted {
 }
 
 fn image(bytes: &[u8]) -> Image {
-    Image { id: "image".into(), digest: Digest(Sha256::digest(bytes).into()), size: bytes.len() as u64 }
+    let digest = Digest(Sha256::digest(bytes).into());
+    Image { id: "image".into(), digest, size: bytes.len() as u64, qcow2: false }
 }
 
 fn cache(dir: &Path, bytes: &[u8], each: usize, bound: u64) -> (Cache, Arc<Scripted>) {
@@ -121,4 +122,23 @@ async fn zeroes_become_holes_and_count() {
 async fn a_full_disk_is_told_apart() {
     let error = ImageError::io(&image(b"x"), io::Error::from(io::ErrorKind::StorageFull));
     assert!(matches!(error, ImageError::NoSpace { .. }));
+}
+
+#[tokio::test]
+async fn a_qcow2_image_becomes_the_disk_in_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let (raw, qcow2) = (directory.path().join("a.raw"), directory.path().join("a.qcow2"));
+    let mut disk = vec![0; 1 << 20];
+    disk[70_000..70_005].copy_from_slice(b"hello");
+    std::fs::write(&raw, &disk).unwrap();
+    let mut convert = std::process::Command::new("qemu-img");
+    let status = convert.args(["convert", "-c", "-f", "raw", "-O", "qcow2"]).arg(&raw).arg(&qcow2).status().unwrap();
+    assert!(status.success());
+    let bytes = std::fs::read(qcow2).unwrap();
+    let wanted = Image { qcow2: true, ..image(&bytes) };
+    let dir = tempfile::tempdir().unwrap();
+    let (cache, _) = cache(dir.path(), &bytes, bytes.len(), 0);
+    let lease = cache.get(&wanted).await.unwrap();
+    assert_eq!(fs::read(lease.path()).unwrap(), disk);
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
 }
