@@ -1,6 +1,9 @@
 //! `cargo xtask bench`: what is measured, beside its aim and its peers' figures.
 
+mod api;
 mod boot;
+mod cloud;
+mod footprint;
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -19,11 +22,14 @@ pub struct Arguments {
 enum What {
     /// From the start of a guest's process to its first user-space instruction, counted in instructions
     Boot(boot::Arguments),
+    /// Requests to a cloud with guests of our own: times, CPU per server, rates
+    Api,
+    /// Memory of controller, hostd and a guest's process
+    Footprint,
 }
 
 /// Which direction is progress.
 #[derive(Clone, Copy, Debug)]
-#[expect(dead_code, reason = "benches of rates count upward")]
 pub enum Better {
     Lower,
     Higher,
@@ -87,6 +93,8 @@ pub fn print(figures: &[Figure], as_json: bool) {
 pub fn run(arguments: &Arguments) -> Result<()> {
     let figures = match &arguments.what {
         What::Boot(arguments) => boot::run(arguments)?,
+        What::Api => api::run()?,
+        What::Footprint => footprint::run()?,
     };
     print(&figures, arguments.json);
     Ok(())
