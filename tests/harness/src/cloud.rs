@@ -8,6 +8,7 @@
 use crate::{
     build::Programs,
     exec,
+    guest::GuestProcess,
     rest::{Client, Login},
 };
 use anyhow::{Context as _, Result, bail};
@@ -58,7 +59,9 @@ pub enum Daemon {
 }
 
 impl Daemon {
-    fn name(self) -> &'static str {
+    /// Its program's name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
         match self {
             Self::Controller => "controller",
             Self::Hostd => "hostd",
@@ -135,15 +138,22 @@ impl Plan {
     fn hostd(&self) -> String {
         let (folder, vmm, firmware) = (self.folder.display(), self.programs.vmm.display(), self.firmware.display());
         let (vcpus, memory, disk) = self.resources;
+        let group = self.cgroup();
         let [federation, metrics] = [self.port + 1, self.port + 3];
         format!(
             "state_dir = '{folder}/hostd'\n\
              [controller]\nurl = 'https://127.0.0.1:{federation}'\n\
              [resources]\nvcpus = {vcpus}\nmemory_mib = {memory}\ndisk_gib = {disk}\n\
-             [guests]\nvmm = '{vmm}'\nfirmware = '{firmware}'\n\
+             [guests]\nvmm = '{vmm}'\nfirmware = '{firmware}'\ncgroup_parent = '{group}'\n\
              [network.physical.public]\ninterface = 'br-ex'\ncreate = true\nhost_addresses = ['{EXTERNAL_GATEWAY}/24']\nmasquerade = true\n\
              [local]\nmetrics = '127.0.0.1:{metrics}'\n"
         )
+    }
+
+    /// The cgroup of its guests' cgroups: the folder's name, so that clouds on one machine have nothing in common.
+    #[must_use]
+    pub fn cgroup(&self) -> String {
+        self.folder.file_name().map_or_else(|| "humilis".to_owned(), |name| name.to_string_lossy().into_owned())
     }
 
     /// A program that runs where the cloud runs.
@@ -181,6 +191,17 @@ impl Cloud {
     /// # Errors
     /// When a daemon does not come up; the error ends with its log's end.
     pub fn start(plan: Plan) -> Result<Self> {
+        let mut cloud = Self::start_controller(plan)?;
+        cloud.enrol(&[])?;
+        cloud.launch(Daemon::Hostd, &[])?;
+        Ok(cloud)
+    }
+
+    /// Starts the controller alone, and waits until it answers.
+    ///
+    /// # Errors
+    /// When it does not come up; the error ends with its log's end.
+    pub fn start_controller(plan: Plan) -> Result<Self> {
         plan.write()?;
         if let Some(name) = &plan.namespace {
             exec::read(Command::new("ip").args(["netns", "add", name]))?;
@@ -189,8 +210,6 @@ impl Cloud {
         let mut cloud = Self { plan, children: Vec::new(), keep: false };
         cloud.launch(Daemon::Controller, &[])?;
         cloud.await_controller()?;
-        cloud.enrol()?;
-        cloud.launch(Daemon::Hostd, &[])?;
         Ok(cloud)
     }
 
@@ -270,7 +289,11 @@ impl Cloud {
         bail!("the controller does not answer: {}", self.log_end(Daemon::Controller))
     }
 
-    fn enrol(&self) -> Result<()> {
+    /// Makes the host a member, with further variables in the environment of the program that does it; nothing if it is one.
+    ///
+    /// # Errors
+    /// When the controller does not let it in, or that program ends early.
+    pub fn enrol(&self, variables: &[(&str, &str)]) -> Result<()> {
         if self.plan.folder.join("hostd/identity").join("certificate.pem").exists() {
             return Ok(());
         }
@@ -282,7 +305,7 @@ impl Cloud {
         enrol.arg("--config").arg(self.plan.config(Daemon::Hostd)).arg("enrol");
         enrol.args(["--controller", &format!("https://127.0.0.1:{}", self.plan.port + 1)]);
         enrol.args(["--ca-fingerprint", fingerprint, "--token", token]);
-        exec::read(&mut enrol).map(drop).context("the host could not join")
+        exec::read(enrol.envs(variables.iter().copied())).map(drop).context("the host could not join")
     }
 
     /// The controller's command line.
@@ -298,7 +321,13 @@ impl Cloud {
     /// # Errors
     /// When something does not fit; the error is its findings.
     pub fn audit(&self) -> Result<()> {
-        exec::read(self.controller(&["audit"]).arg("--config").arg(self.plan.config(Daemon::Controller))).map(drop)
+        let mut audit = self.controller(&["audit"]);
+        let output = audit.arg("--config").arg(self.plan.config(Daemon::Controller)).output()?;
+        if !output.status.success() {
+            let said = [output.stdout, output.stderr].concat();
+            bail!("the audit finds: {}", String::from_utf8_lossy(&said).trim());
+        }
+        Ok(())
     }
 
     /// A client that is logged in as the administrator. The namespace must be entered by who calls.
@@ -338,8 +367,8 @@ impl Drop for Cloud {
         for daemon in [Daemon::Hostd, Daemon::Controller] {
             self.end(daemon, Signal::SIGTERM);
         }
-        for pid in guests(&self.plan.folder) {
-            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+        for guest in GuestProcess::all(&self.plan.folder) {
+            guest.kill();
         }
         if let Some(name) = &self.plan.namespace {
             drop(exec::read(Command::new("ip").args(["netns", "del", name])));
@@ -350,7 +379,5 @@ impl Drop for Cloud {
 /// Processes of guests whose files lie in this folder.
 #[must_use]
 pub fn guests(folder: &Path) -> Vec<i32> {
-    let records = fs::read_dir(folder.join("hostd/guests")).into_iter().flatten().filter_map(Result::ok);
-    let pids = records.filter_map(|entry| fs::read_to_string(entry.path().join("pid")).ok());
-    pids.filter_map(|text| text.split_whitespace().next()?.parse().ok()).collect()
+    GuestProcess::all(folder).into_iter().map(|guest| guest.pid).collect()
 }

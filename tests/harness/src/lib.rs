@@ -7,6 +7,7 @@
 pub mod build;
 pub mod cloud;
 pub mod exec;
+pub mod guest;
 pub mod isolate;
 pub mod kvm;
 pub mod paths;

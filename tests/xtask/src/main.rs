@@ -4,6 +4,7 @@ mod bench;
 mod demo;
 mod lab;
 mod setup;
+mod story;
 mod tempest;
 mod test;
 mod up;
@@ -26,6 +27,8 @@ enum Command {
     Up(up::Arguments),
     /// Everything that must pass: format, lints, documentation, unit tests, guests under KVM, stores on both databases, the lab's story
     Test(test::Arguments),
+    /// A server's story on this machine's KVM, told by OpenStack's own client
+    Story,
     /// Measure, and print the figures beside their aims and peers
     Bench(bench::Arguments),
     /// Run an emulated host with nested virtualization, and unmodified guests in it
@@ -39,6 +42,7 @@ fn main() -> Result<()> {
         Command::Setup => setup::run(setup::Need::All),
         Command::Up(arguments) => up::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
+        Command::Story => story::run(),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Lab(arguments) => lab::run(&arguments),
         Command::Tempest(arguments) => tempest::run(&arguments),
