@@ -21,10 +21,7 @@ pub struct InvalidId {
 
 impl InvalidId {
     fn new(kind: &'static str, text: &str) -> Self {
-        Self {
-            kind,
-            text: text.chars().take(64).collect(),
-        }
+        Self { kind, text: text.chars().take(64).collect() }
     }
 }
 

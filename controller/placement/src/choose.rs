@@ -28,15 +28,8 @@ pub(crate) fn choose<'a>(
 type Rank<'a> = (u64, std::cmp::Reverse<u64>, std::cmp::Reverse<&'a str>);
 
 fn rank<'a>(usage: &'a HostUsage, ratios: &Ratios) -> Rank<'a> {
-    let free = ratios
-        .capacity(usage.total)
-        .memory_mib
-        .saturating_sub(usage.used.memory_mib);
-    (
-        free,
-        std::cmp::Reverse(usage.servers),
-        std::cmp::Reverse(&usage.hostname),
-    )
+    let free = ratios.capacity(usage.total).memory_mib.saturating_sub(usage.used.memory_mib);
+    (free, std::cmp::Reverse(usage.servers), std::cmp::Reverse(&usage.hostname))
 }
 
 fn allowed(usage: &HostUsage, constraints: &Constraints) -> bool {
@@ -51,18 +44,8 @@ fn fits(usage: &HostUsage, wanted: Resources, ratios: &Ratios) -> bool {
         wanted <= total && used.checked_add(wanted).is_some_and(|sum| sum <= capacity)
     };
     room(usage.total.vcpus, capacity.vcpus, usage.used.vcpus, wanted.vcpus)
-        && room(
-            usage.total.memory_mib,
-            capacity.memory_mib,
-            usage.used.memory_mib,
-            wanted.memory_mib,
-        )
-        && room(
-            usage.total.disk_gib,
-            capacity.disk_gib,
-            usage.used.disk_gib,
-            wanted.disk_gib,
-        )
+        && room(usage.total.memory_mib, capacity.memory_mib, usage.used.memory_mib, wanted.memory_mib)
+        && room(usage.total.disk_gib, capacity.disk_gib, usage.used.disk_gib, wanted.disk_gib)
 }
 
 #[cfg(test)]
@@ -75,16 +58,8 @@ mod tests {
             usage: HostUsage {
                 host_id: HostId::random(),
                 hostname: name.to_owned(),
-                total: Resources {
-                    vcpus: 2,
-                    memory_mib,
-                    disk_gib: 100,
-                },
-                used: Resources {
-                    vcpus: 0,
-                    memory_mib: used_mib,
-                    disk_gib: 0,
-                },
+                total: Resources { vcpus: 2, memory_mib, disk_gib: 100 },
+                used: Resources { vcpus: 0, memory_mib: used_mib, disk_gib: 0 },
                 servers: 0,
             },
             generation: Generation::FIRST,
@@ -92,11 +67,7 @@ mod tests {
     }
 
     fn server(vcpus: u64, memory_mib: u64) -> Resources {
-        Resources {
-            vcpus,
-            memory_mib,
-            disk_gib: 1,
-        }
+        Resources { vcpus, memory_mib, disk_gib: 1 }
     }
 
     fn chosen(hosts: &[Candidate], wanted: Resources, constraints: &Constraints) -> Option<String> {
@@ -106,15 +77,9 @@ mod tests {
     #[test]
     fn the_host_with_most_free_memory_wins() {
         let hosts = [host("a", 4096, 3000), host("b", 4096, 1000), host("c", 4096, 2000)];
-        assert_eq!(
-            chosen(&hosts, server(1, 512), &Constraints::default()).as_deref(),
-            Some("b")
-        );
+        assert_eq!(chosen(&hosts, server(1, 512), &Constraints::default()).as_deref(), Some("b"));
         let equal = [host("y", 4096, 0), host("x", 4096, 0)];
-        assert_eq!(
-            chosen(&equal, server(1, 512), &Constraints::default()).as_deref(),
-            Some("x")
-        );
+        assert_eq!(chosen(&equal, server(1, 512), &Constraints::default()).as_deref(), Some("x"));
     }
 
     #[test]
@@ -137,15 +102,9 @@ mod tests {
     #[test]
     fn constraints_are_kept() {
         let hosts = [host("a", 8192, 0), host("b", 4096, 0)];
-        let only_b = Constraints {
-            hostname: Some("b".to_owned()),
-            avoid: Vec::new(),
-        };
+        let only_b = Constraints { hostname: Some("b".to_owned()), avoid: Vec::new() };
         assert_eq!(chosen(&hosts, server(1, 1), &only_b).as_deref(), Some("b"));
-        let not_a = Constraints {
-            hostname: None,
-            avoid: vec![hosts[0].usage.host_id],
-        };
+        let not_a = Constraints { hostname: None, avoid: vec![hosts[0].usage.host_id] };
         assert_eq!(chosen(&hosts, server(1, 1), &not_a).as_deref(), Some("b"));
     }
 }

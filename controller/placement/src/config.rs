@@ -16,11 +16,7 @@ pub struct Ratios {
 
 impl Default for Ratios {
     fn default() -> Self {
-        Self {
-            vcpus_percent: 1600,
-            memory_percent: 100,
-            disk_percent: 100,
-        }
+        Self { vcpus_percent: 1600, memory_percent: 100, disk_percent: 100 }
     }
 }
 
@@ -58,10 +54,7 @@ mod tests {
     #[test]
     fn a_zero_ratio_is_refused() {
         assert!(Ratios::default().validated().is_ok());
-        let none = Ratios {
-            disk_percent: 0,
-            ..Ratios::default()
-        };
+        let none = Ratios { disk_percent: 0, ..Ratios::default() };
         assert_eq!(none.validated(), Err(Rejected));
     }
 }

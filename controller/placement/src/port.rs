@@ -117,10 +117,7 @@ impl HostObserver for PlacementService {
 }
 
 fn unavailable(error: DbError) -> Unavailable {
-    Unavailable {
-        service: "placement",
-        source: Box::new(error),
-    }
+    Unavailable { service: "placement", source: Box::new(error) }
 }
 
 #[cfg(test)]
@@ -136,22 +133,14 @@ mod tests {
             hostname: name.to_owned(),
             up: true,
             last_seen: Timestamp(0),
-            resources: HostResources {
-                vcpus: 2,
-                memory_mib,
-                disk_gib: 100,
-            },
+            resources: HostResources { vcpus: 2, memory_mib, disk_gib: 100 },
             underlay_address: String::new(),
             physical_networks: Vec::new(),
             version: String::new(),
         }
     }
 
-    const SMALL: Resources = Resources {
-        vcpus: 1,
-        memory_mib: 512,
-        disk_gib: 1,
-    };
+    const SMALL: Resources = Resources { vcpus: 1, memory_mib: 512, disk_gib: 1 };
 
     async fn claim(service: &PlacementService, server: ServerId) -> Result<(HostId, String), ClaimError> {
         let mut tx = service.db.begin().await.unwrap();
@@ -164,24 +153,15 @@ mod tests {
     async fn a_claim_takes_room_and_release_gives_it_back() {
         for db in databases().await {
             let clock = Clock::set_to(Timestamp(1));
-            let service = PlacementService::open((*db).clone(), clock, Ratios::default())
-                .await
-                .unwrap();
+            let service = PlacementService::open((*db).clone(), clock, Ratios::default()).await.unwrap();
             let only = host("a", 1024);
             service.host_up(&only).await.unwrap();
             service.host_up(&only).await.unwrap();
             let (first, second) = (ServerId::random(), ServerId::random());
             assert_eq!(claim(&service, first).await.unwrap(), (only.id, "a".to_owned()));
-            assert_eq!(
-                claim(&service, first).await.unwrap().0,
-                only.id,
-                "a server keeps its host"
-            );
+            assert_eq!(claim(&service, first).await.unwrap().0, only.id, "a server keeps its host");
             claim(&service, second).await.unwrap();
-            assert!(matches!(
-                claim(&service, ServerId::random()).await,
-                Err(ClaimError::NoValidHost)
-            ));
+            assert!(matches!(claim(&service, ServerId::random()).await, Err(ClaimError::NoValidHost)));
             let usage = &service.usages().await.unwrap()[0];
             assert_eq!((usage.servers, usage.used.memory_mib, usage.used.vcpus), (2, 1024, 2));
             for _ in 0..2 {
@@ -197,22 +177,14 @@ mod tests {
     async fn a_host_that_is_down_gets_nothing_new() {
         for db in databases().await {
             let clock = Clock::set_to(Timestamp(1));
-            let service = PlacementService::open((*db).clone(), clock, Ratios::default())
-                .await
-                .unwrap();
+            let service = PlacementService::open((*db).clone(), clock, Ratios::default()).await.unwrap();
             let only = host("a", 4096);
-            assert!(matches!(
-                claim(&service, ServerId::random()).await,
-                Err(ClaimError::NoValidHost)
-            ));
+            assert!(matches!(claim(&service, ServerId::random()).await, Err(ClaimError::NoValidHost)));
             service.host_up(&only).await.unwrap();
             claim(&service, ServerId::random()).await.unwrap();
             service.host_down(only.id).await.unwrap();
             service.host_down(only.id).await.unwrap();
-            assert!(matches!(
-                claim(&service, ServerId::random()).await,
-                Err(ClaimError::NoValidHost)
-            ));
+            assert!(matches!(claim(&service, ServerId::random()).await, Err(ClaimError::NoValidHost)));
             service.host_up(&only).await.unwrap();
             claim(&service, ServerId::random()).await.unwrap();
         }
@@ -222,9 +194,7 @@ mod tests {
     async fn of_many_claims_at_once_only_as_many_win_as_fit() {
         for db in databases().await {
             let clock = Clock::set_to(Timestamp(1));
-            let service = PlacementService::open((*db).clone(), clock, Ratios::default())
-                .await
-                .unwrap();
+            let service = PlacementService::open((*db).clone(), clock, Ratios::default()).await.unwrap();
             service.host_up(&host("a", 2048)).await.unwrap();
             let tasks: Vec<_> = (0..10)
                 .map(|_| {

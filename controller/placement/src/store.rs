@@ -79,11 +79,7 @@ pub(crate) async fn set_down(connection: &mut AnyConnection, host: HostId, now: 
 pub(crate) async fn advance(connection: &mut AnyConnection, host: HostId, seen: Generation) -> Result<bool, DbError> {
     let update =
         "UPDATE placement_host SET generation = generation + 1 WHERE host_id = $1 AND generation = $2 AND up = 1";
-    let done = sqlx::query(update)
-        .bind(host.to_string())
-        .bind(seen.0)
-        .execute(connection)
-        .await?;
+    let done = sqlx::query(update).bind(host.to_string()).bind(seen.0).execute(connection).await?;
     Ok(done.rows_affected() == 1)
 }
 
@@ -94,12 +90,8 @@ pub(crate) async fn claim_of(
 ) -> Result<Option<(HostId, String)>, DbError> {
     let select = "SELECT c.host_id, h.hostname FROM placement_claim c JOIN placement_host h ON h.host_id = c.host_id \
         WHERE c.server_id = $1";
-    let row = sqlx::query(select)
-        .bind(server.to_string())
-        .fetch_optional(connection)
-        .await?;
-    row.map(|row| Ok((parsed(&row, "host_id")?, row.try_get("hostname")?)))
-        .transpose()
+    let row = sqlx::query(select).bind(server.to_string()).fetch_optional(connection).await?;
+    row.map(|row| Ok((parsed(&row, "host_id")?, row.try_get("hostname")?))).transpose()
 }
 
 pub(crate) async fn insert_claim(
@@ -132,21 +124,14 @@ pub(crate) async fn delete_claim(connection: &mut AnyConnection, server: ServerI
 }
 
 pub(crate) async fn claims(connection: &mut AnyConnection) -> Result<Vec<(ServerId, HostId)>, DbError> {
-    let rows = sqlx::query("SELECT server_id, host_id FROM placement_claim ORDER BY server_id")
-        .fetch_all(connection)
-        .await?;
-    rows.iter()
-        .map(|row| Ok((parsed(row, "server_id")?, parsed(row, "host_id")?)))
-        .collect()
+    let rows =
+        sqlx::query("SELECT server_id, host_id FROM placement_claim ORDER BY server_id").fetch_all(connection).await?;
+    rows.iter().map(|row| Ok((parsed(row, "server_id")?, parsed(row, "host_id")?))).collect()
 }
 
 fn read_host(row: &AnyRow) -> Result<(Candidate, bool), DbError> {
     let resources = |vcpus: &str, memory: &str, disk: &str| -> Result<Resources, DbError> {
-        Ok(Resources {
-            vcpus: amount(row, vcpus)?,
-            memory_mib: amount(row, memory)?,
-            disk_gib: amount(row, disk)?,
-        })
+        Ok(Resources { vcpus: amount(row, vcpus)?, memory_mib: amount(row, memory)?, disk_gib: amount(row, disk)? })
     };
     let usage = HostUsage {
         host_id: parsed(row, "host_id")?,

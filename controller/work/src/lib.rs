@@ -27,7 +27,7 @@
 //!
 //! To add an operation: a `*_operation.rs` in the service's resource with a struct that implements [`Operation`], its steps in
 //! one table made with [`step!`], registered by the service's constructor, enqueued with [`Runner::enqueue`]; a test with
-//! [`testing`]. `CONTROLLER_FAULT=kind.step[.before|.after|.undo]` aborts the process there (`after` is the default: the step ran, its
+//! `testing` (feature of that name). `CONTROLLER_FAULT=kind.step[.before|.after|.undo]` aborts the process there (`after` is the default: the step ran, its
 //! completion is not durable).
 
 mod drive;
@@ -35,8 +35,8 @@ mod erased;
 mod fault;
 mod operation;
 pub mod reconcile;
-mod row;
 mod runner;
+mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
 
@@ -45,8 +45,8 @@ mod tests;
 
 pub use operation::{Operation, Outcome, Run, Step, StepError};
 pub use reconcile::{Reconciler, Reconcilers};
-pub use row::MIGRATIONS;
 pub use runner::{Pending, Runner};
+pub use store::MIGRATIONS;
 
 #[doc(hidden)]
 pub use futures::future::BoxFuture;
