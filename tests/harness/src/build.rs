@@ -2,7 +2,10 @@
 
 use crate::{exec, paths};
 use anyhow::Result;
-use std::{path::PathBuf, process::Command};
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 /// How programs are built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,11 +29,14 @@ pub struct Programs {
     pub guest: PathBuf,
 }
 
-/// Builds the programs.
+/// Builds the programs; `HUMILIS_PROGRAMS` names a folder with built ones instead.
 ///
 /// # Errors
 /// When the build fails.
 pub fn programs(profile: Profile) -> Result<Programs> {
+    if let Some(folder) = std::env::var_os("HUMILIS_PROGRAMS").map(PathBuf::from) {
+        return Ok(found(&folder, guest()?));
+    }
     let mut cargo = Command::new(env!("CARGO"));
     cargo.current_dir(paths::root()).args(["build", "--quiet", "-p", "controller", "-p", "hostd", "-p", "vmm"]);
     cargo.env("CARGO_TARGET_DIR", paths::target());
@@ -42,9 +48,12 @@ pub fn programs(profile: Profile) -> Result<Programs> {
         }
     };
     exec::show(&mut cargo)?;
-    let bin = paths::target().join(folder);
-    let guest = guest()?;
-    Ok(Programs { controller: bin.join("controller"), hostd: bin.join("hostd"), vmm: bin.join("vmm"), guest })
+    Ok(found(&paths::target().join(folder), guest()?))
+}
+
+fn found(folder: &Path, guest: PathBuf) -> Programs {
+    let [controller, hostd, vmm] = ["controller", "hostd", "vmm"].map(|name| folder.join(name));
+    Programs { controller, hostd, vmm, guest }
 }
 
 /// Builds the small guest of our own.
