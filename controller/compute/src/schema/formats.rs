@@ -32,6 +32,8 @@ pub enum Format {
     FlavorId,
     /// A host name of one label, or of several.
     Hostname,
+    /// A host name of one label.
+    Label,
 }
 
 impl Format {
@@ -56,7 +58,9 @@ impl Format {
             Self::Ip => format!("{quoted} is not a 'ip-address'"),
             Self::Base64 => format!("{quoted} is not a 'base64'"),
             Self::Tag => format!("{quoted} does not match '^[^,/]*$'"),
-            Self::MetadataKey | Self::SpecKey | Self::Hostname => format!("{quoted} does not match {}", self.pattern()),
+            Self::MetadataKey | Self::SpecKey | Self::Hostname | Self::Label => {
+                format!("{quoted} does not match {}", self.pattern())
+            }
         })
     }
 
@@ -74,6 +78,7 @@ impl Format {
         match self {
             Self::SpecKey => r"'^[a-zA-Z0-9-_:. ]{1,255}$'",
             Self::Hostname => r"'^[a-zA-Z0-9]+[a-zA-Z0-9-.]*[a-zA-Z0-9]+$'",
+            Self::Label => r"'^[a-zA-Z0-9]+[a-zA-Z0-9-]*[a-zA-Z0-9]+$'",
             _ => r"'^[a-zA-Z0-9-_:. ]{1,255}$'",
         }
     }
@@ -92,6 +97,7 @@ impl Format {
             Self::KeyName => text.trim() == text && of(" -_@."),
             Self::FlavorId => text.trim() == text && of("-_. "),
             Self::Hostname => is_hostname(text),
+            Self::Label => is_hostname(text) && !text.contains('.'),
         }
     }
 }
@@ -131,7 +137,8 @@ mod tests {
             (Format::Tag, "web", "a/b"),
             (Format::KeyName, "my key_1", "a;b"),
             (Format::FlavorId, "m1.tiny", "m1 "),
-            (Format::Hostname, "web-1", "-web"),
+            (Format::Hostname, "web-1.lan", "-web"),
+            (Format::Label, "web-1", "web.lan"),
         ];
         for (format, good, bad) in cases {
             assert_eq!(format.check(good), Ok(()), "{format:?}");

@@ -5,6 +5,7 @@ use super::model::{Server, TaskState, VmState};
 use super::{change, store};
 use crate::{Compute, failure::sentence};
 use async_trait::async_trait;
+use controller_base::Timestamp;
 use controller_base::id::ServerId;
 use controller_db::{DbError, Tx};
 use controller_ports::network::{AttachError, AttachRequest};
@@ -125,13 +126,22 @@ impl Build {
     async fn wait(&self, run: &mut Run<State>) -> Result<Outcome, StepError> {
         let server = self.wanted(run).await?;
         match server.state {
-            VmState::Building => self.later(run, "the host did not start the server in time"),
+            VmState::Building => self.still_building(&server, run.now),
             VmState::Error => Err(StepError::fail(server.fault.map_or_else(String::new, |fault| fault.message))),
             VmState::Active | VmState::Stopped | VmState::Deleted => {
                 self.0.networks.set_active(server.id, true).await.map_err(StepError::retry)?;
                 Ok(Outcome::Done)
             }
         }
+    }
+
+    /// The time limit starts anew whenever the host says that it is at work.
+    fn still_building(&self, server: &Server, now: Timestamp) -> Result<Outcome, StepError> {
+        let limit = i64::from(self.0.config.answer_timeout_seconds);
+        if server.task_since.is_some_and(|since| since.plus_seconds(limit) < now) {
+            return Err(StepError::fail("The host did not start the server in time."));
+        }
+        Ok(Outcome::Wait(POLL))
     }
 
     async fn wanted(&self, run: &Run<State>) -> Result<Server, StepError> {

@@ -22,8 +22,19 @@ pub fn react(server: &Server, seen: &ObservedGuest, now: Timestamp) -> Option<Se
         GuestState::Stopped => stopped(server, now),
         GuestState::Crashed => crashed(server, seen, now),
         GuestState::Failed => failed(server, seen, now),
-        GuestState::Preparing | GuestState::Gone => None,
+        GuestState::Preparing => preparing(server, now),
+        GuestState::Gone => None,
     }
+}
+
+/// So often the host's work is noted, microseconds.
+const NOTED_EVERY: i64 = 30_000_000;
+
+/// Its host is at work: the time limit of the task starts anew.
+fn preparing(server: &Server, now: Timestamp) -> Option<Server> {
+    let since = server.task_since.filter(|_| server.task != Some(TaskState::Deleting))?;
+    let news = now.0.saturating_sub(since.0) >= NOTED_EVERY;
+    news.then(|| Server { task_since: Some(now), ..server.clone() })
 }
 
 /// The server after its host no longer lists it.
@@ -116,6 +127,7 @@ mod tests {
         let mut server = server();
         server.state = VmState::Building;
         server.task = Some(TaskState::Spawning);
+        server.task_since = Some(Timestamp(0));
         server.power = PowerState::Unknown;
         server.launched_at = None;
         server
@@ -150,6 +162,9 @@ mod tests {
         assert_eq!(failed.state, VmState::Error);
         assert_eq!(failed.fault.unwrap().message, "The host could not start the server. why");
         assert_eq!(react(&building(), &seen(GuestState::Preparing, 1, 0), NOW), None);
+        let late = Timestamp(60_000_000);
+        let noted = react(&building(), &seen(GuestState::Preparing, 1, 0), late).unwrap();
+        assert_eq!((noted.task_since, noted.state), (Some(late), VmState::Building));
         assert_eq!(react(&building(), &seen(GuestState::Stopped, 1, 0), NOW), None);
     }
 

@@ -35,7 +35,8 @@ pub(crate) static CREATE: LazyLock<Schema> = LazyLock::new(|| {
         .since(63, "trusted_image_certificates", nullable(unique(text(1, usize::MAX), 50)))
         .since(74, "host", formatted(1, 255, Format::Hostname))
         .since(74, "hypervisor_hostname", formatted(1, 255, Format::Hostname))
-        .since(90, "hostname", hostname())
+        .between(90, 93, "hostname", formatted(2, 63, Format::Label))
+        .since(94, "hostname", formatted(2, 255, Format::Hostname))
         .done();
     object()
         .required("server", server)
@@ -52,7 +53,8 @@ pub(crate) static UPDATE: LazyLock<Schema> = LazyLock::new(|| {
         .field("accessIPv4", address(Format::Ipv4))
         .field("accessIPv6", address(Format::Ipv6))
         .since(19, "description", nullable(text(0, 255)))
-        .since(90, "hostname", hostname())
+        .between(90, 93, "hostname", formatted(2, 63, Format::Label))
+        .since(94, "hostname", formatted(2, 255, Format::Hostname))
         .done();
     object().required("server", server).done()
 });
@@ -116,10 +118,6 @@ pub(crate) mod action {
 
 fn name() -> Schema {
     formatted(1, 255, Format::Name)
-}
-
-fn hostname() -> Schema {
-    formatted(2, 63, Format::Hostname)
 }
 
 fn disk_config() -> Schema {
