@@ -37,6 +37,6 @@ pub use filter::{Filter, SortKey};
 pub use lock::Lock;
 pub use migrate::Migration;
 pub use pool::{Conn, Db};
-pub use sqlx::{Row, any::AnyRow};
+pub use sqlx::{AnyConnection as Connection, Row, any::AnyRow};
 pub use tx::Tx;
 pub use value::{Value, flag, from_json, is_set, json};

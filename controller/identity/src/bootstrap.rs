@@ -54,8 +54,7 @@ impl Identity {
     /// # Errors
     /// The database's.
     pub async fn is_empty(&self) -> Result<bool, IdentityError> {
-        let mut conn = self.db.read().await?;
-        Ok(sqlx::query("SELECT id FROM identity_user LIMIT 1").fetch_optional(&mut *conn).await?.is_none())
+        Ok(crate::store::is_empty(&mut *self.db.read().await?).await?)
     }
 
     /// Makes what is missing. True when the administrator is new (or got a new password).

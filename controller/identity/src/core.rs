@@ -6,7 +6,7 @@ use crate::{
     token::{KeyRepository, cache::Cache},
 };
 use controller_base::Clock;
-use controller_db::{Db, DbError, Dialect, Row, Tx};
+use controller_db::{Db, DbError, Dialect, Tx};
 use std::{path::PathBuf, sync::Arc};
 
 /// What an operator may set.
@@ -72,7 +72,7 @@ impl Identity {
 
     /// Makes every cached token be looked at anew once this transaction commits, on all controllers.
     pub(crate) async fn touch(&self, tx: &mut Tx) -> Result<(), DbError> {
-        sqlx::query("UPDATE identity_epoch SET value = value + 1 WHERE id = 1").execute(&mut **tx).await?;
+        crate::store::next_epoch(tx).await?;
         let cache = self.cache.clone();
         tx.on_commit(move || cache.invalidate());
         Ok(())
@@ -83,8 +83,6 @@ impl Identity {
         if self.db.dialect() == Dialect::Sqlite {
             return Ok(self.cache.epoch());
         }
-        let mut conn = self.db.read().await?;
-        let row = sqlx::query("SELECT value FROM identity_epoch WHERE id = 1").fetch_one(&mut *conn).await?;
-        Ok(row.try_get(0)?)
+        crate::store::epoch(&mut *self.db.read().await?).await
     }
 }

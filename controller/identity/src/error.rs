@@ -64,12 +64,6 @@ impl IdentityError {
     }
 }
 
-impl From<sqlx::Error> for IdentityError {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Db(error.into())
-    }
-}
-
 impl From<InvalidId> for IdentityError {
     fn from(error: InvalidId) -> Self {
         Self::not_found(error.kind, error.text)

@@ -30,9 +30,13 @@ mod project;
 mod role;
 mod routes;
 mod schema;
+mod store;
 pub mod token;
 mod user;
 mod wire;
+
+#[cfg(test)]
+mod tests;
 
 pub use self::core::{Identity, Settings};
 pub use bootstrap::{Bootstrap, CatalogEntry};

@@ -28,7 +28,7 @@ impl BaseUrl {
         let host = header("x-forwarded-host")
             .or_else(|| header(header::HOST.as_str()))
             .filter(|host| host.parse::<http::uri::Authority>().is_ok())
-            .or_else(|| parts.uri.host())
+            .or_else(|| parts.uri.authority().map(http::uri::Authority::as_str))
             .unwrap_or("localhost");
         let prefix = parts.extensions.get::<MountPrefix>().map_or("", |prefix| &prefix.0);
         Self(format!("{scheme}://{host}{prefix}"))

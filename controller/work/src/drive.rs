@@ -4,8 +4,8 @@ use crate::{
     Outcome, StepError,
     erased::{Call, Erased},
     fault::{self, Moment},
-    row::{Progress, Row},
     runner::Inner,
+    store::{Progress, Row},
 };
 use controller_db::DbError;
 use std::{sync::Arc, time::Duration};

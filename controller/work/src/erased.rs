@@ -2,7 +2,7 @@
 
 use crate::{
     Operation, Outcome, Run, Step, StepError,
-    row::{Progress, Row},
+    store::{Progress, Row},
 };
 use async_trait::async_trait;
 use controller_base::Timestamp;

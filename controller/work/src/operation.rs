@@ -1,6 +1,6 @@
 //! What a service writes: an operation, its steps and what they answer.
 
-use crate::row::{Progress, Row};
+use crate::store::{Progress, Row};
 use async_trait::async_trait;
 use controller_base::{Timestamp, id::OperationId};
 use controller_db::{DbError, Tx};

@@ -4,7 +4,7 @@ use crate::{
     Operation,
     drive::{Ended, drive},
     erased::{Erased, Typed},
-    row::{self, MIGRATIONS, Progress, Row},
+    store::{self, MIGRATIONS, Progress, Row},
 };
 use controller_base::{Clock, Timestamp, id::OperationId};
 use controller_db::{Db, DbError, Dialect, Tx};
@@ -158,7 +158,7 @@ impl Runner {
     /// # Errors
     /// The database's.
     pub async fn pending(&self) -> Result<Vec<Pending>, DbError> {
-        let rows = row::list(&self.0.db).await?;
+        let rows = store::list(&self.0.db).await?;
         Ok(rows.into_iter().map(|row| self.0.describe(row)).collect())
     }
 
@@ -197,7 +197,7 @@ impl Inner {
     /// The row as it is stored, if this controller still has its claim; `Some(None)`: it is over.
     pub(crate) async fn find_own(&self, row: &Row) -> Result<Option<Option<Row>>, DbError> {
         let mut tx = self.db.begin().await?;
-        row::find_claimed(&mut tx, row.id, &self.owner).await
+        store::find_claimed(&mut tx, row.id, &self.owner).await
     }
 
     fn subjects(&self) -> MutexGuard<'_, HashMap<String, Subject>> {
@@ -248,7 +248,7 @@ impl Inner {
         if self.db.dialect() == Dialect::Sqlite {
             return;
         }
-        while !self.stopping() && !matches!(row::has_earlier(&self.db, row).await, Ok(false)) {
+        while !self.stopping() && !matches!(store::has_earlier(&self.db, row).await, Ok(false)) {
             tokio::time::sleep(Duration::from_millis(250)).await;
         }
     }
@@ -257,8 +257,8 @@ impl Inner {
         let now = self.clock.now();
         let until = now.plus_seconds(CLAIM_SECONDS);
         let mut tx = self.db.begin().await?;
-        row::renew(&mut tx, &self.owner, until).await?;
-        let rows = row::claim(&mut tx, &self.owner, now, until, all).await?;
+        store::renew(&mut tx, &self.owner, until).await?;
+        let rows = store::claim(&mut tx, &self.owner, now, until, all).await?;
         tx.commit().await?;
         for row in rows {
             tracing::info!(kind = row.kind, subject = row.subject, operation = %row.id, "taking up an operation");
@@ -269,7 +269,7 @@ impl Inner {
 
     async fn release(&self) -> Result<(), DbError> {
         let mut tx = self.db.begin().await?;
-        row::release(&mut tx, &self.owner).await?;
+        store::release(&mut tx, &self.owner).await?;
         tx.commit().await
     }
 

@@ -3,7 +3,7 @@
 use crate::{
     Operation, Outcome, StepError,
     erased::{Call, Erased, Typed},
-    row::{Progress, Row},
+    store::{Progress, Row},
 };
 use controller_base::{Timestamp, id::OperationId};
 use std::time::Duration;

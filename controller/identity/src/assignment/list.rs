@@ -3,11 +3,11 @@
 use super::{Actor, Assignment, Target, store};
 use crate::{Identity, IdentityError};
 use controller_base::id::{ProjectId, RoleId, UserId};
-use sqlx::AnyConnection;
+use controller_db::Connection;
 
 /// What is asked for.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Query {
+pub(crate) struct Query {
     pub user: Option<UserId>,
     pub group: Option<controller_base::id::GroupId>,
     pub role: Option<RoleId>,
@@ -18,7 +18,7 @@ pub(super) struct Query {
 }
 
 impl Identity {
-    pub(super) async fn assignments(&self, query: &Query) -> Result<Vec<Assignment>, IdentityError> {
+    pub(crate) async fn assignments(&self, query: &Query) -> Result<Vec<Assignment>, IdentityError> {
         let mut conn = self.db.read().await?;
         let targets = targets(&mut conn, query).await?;
         let found = if query.effective { effective(&mut conn, query).await? } else { made(&mut conn, query).await? };
@@ -29,7 +29,7 @@ impl Identity {
 }
 
 /// The targets to which a list is limited.
-async fn targets(conn: &mut AnyConnection, query: &Query) -> Result<Option<Vec<Target>>, IdentityError> {
+async fn targets(conn: &mut Connection, query: &Query) -> Result<Option<Vec<Target>>, IdentityError> {
     let Some(target) = query.target.clone() else { return Ok(None) };
     let mut all = vec![target];
     if let (true, Some(Target::Project(project))) = (query.include_subtree, &query.target) {
@@ -39,7 +39,7 @@ async fn targets(conn: &mut AnyConnection, query: &Query) -> Result<Option<Vec<T
     Ok(Some(all))
 }
 
-async fn made(conn: &mut AnyConnection, query: &Query) -> Result<Vec<Assignment>, IdentityError> {
+async fn made(conn: &mut Connection, query: &Query) -> Result<Vec<Assignment>, IdentityError> {
     let user = query.user.clone().map(Actor::User);
     let wanted = store::Wanted {
         actor: user.or_else(|| query.group.clone().map(Actor::Group)),
@@ -51,7 +51,7 @@ async fn made(conn: &mut AnyConnection, query: &Query) -> Result<Vec<Assignment>
 }
 
 /// Groups become their members, inherited grants the projects below, roles also what they imply.
-async fn effective(conn: &mut AnyConnection, query: &Query) -> Result<Vec<Assignment>, IdentityError> {
+async fn effective(conn: &mut Connection, query: &Query) -> Result<Vec<Assignment>, IdentityError> {
     let wanted = store::Wanted { of_user: query.user.clone(), ..store::Wanted::default() };
     let implications = crate::role::store::implications(conn).await?;
     let mut out: Vec<Assignment> = Vec::new();
@@ -73,7 +73,7 @@ async fn effective(conn: &mut AnyConnection, query: &Query) -> Result<Vec<Assign
     Ok(out)
 }
 
-async fn users_of(conn: &mut AnyConnection, actor: &Actor) -> Result<Vec<UserId>, IdentityError> {
+async fn users_of(conn: &mut Connection, actor: &Actor) -> Result<Vec<UserId>, IdentityError> {
     match actor {
         Actor::User(user) => Ok(vec![user.clone()]),
         Actor::Group(group) => {
@@ -84,7 +84,7 @@ async fn users_of(conn: &mut AnyConnection, actor: &Actor) -> Result<Vec<UserId>
     }
 }
 
-async fn places_of(conn: &mut AnyConnection, grant: &Assignment) -> Result<Vec<Target>, IdentityError> {
+async fn places_of(conn: &mut Connection, grant: &Assignment) -> Result<Vec<Target>, IdentityError> {
     if !grant.inherited {
         return Ok(vec![grant.target.clone()]);
     }

@@ -1,8 +1,7 @@
 //! Who has which role where: grants to users and groups on projects, domains and the system, some inherited by all projects below.
 
-pub(crate) mod grant_api;
+pub(crate) mod api;
 mod list;
-pub(crate) mod list_api;
 pub(crate) mod policy;
 pub(crate) mod store;
 

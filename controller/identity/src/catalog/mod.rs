@@ -1,10 +1,8 @@
 //! The catalog: regions, services and their endpoints, and what a token shows of them.
 
-pub(crate) mod endpoint_api;
+pub(crate) mod api;
 pub(crate) mod policy;
-pub(crate) mod region_api;
 mod service;
-pub(crate) mod service_api;
 pub(crate) mod store;
 mod wire;
 

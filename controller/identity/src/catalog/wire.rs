@@ -8,14 +8,14 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 #[derive(Debug, Deserialize)]
-pub(super) struct RegionBody {
+pub(crate) struct RegionBody {
     #[serde(default)]
     pub region: RegionFields,
 }
 
 /// Of a new region or a change.
 #[derive(Debug, Default, Deserialize)]
-pub(super) struct RegionFields {
+pub(crate) struct RegionFields {
     pub id: Option<String>,
     #[serde(default, deserialize_with = "maybe_null")]
     description: Option<Option<String>>,
@@ -26,7 +26,7 @@ pub(super) struct RegionFields {
 }
 
 impl RegionFields {
-    pub(super) fn into_region(self, path_id: Option<&str>) -> Result<Region, IdentityError> {
+    pub(crate) fn into_region(self, path_id: Option<&str>) -> Result<Region, IdentityError> {
         if let (Some(own), Some(path)) = (&self.id, path_id)
             && own != path
         {
@@ -41,7 +41,7 @@ impl RegionFields {
         self.change(empty)
     }
 
-    pub(super) fn change(self, mut region: Region) -> Result<Region, IdentityError> {
+    pub(crate) fn change(self, mut region: Region) -> Result<Region, IdentityError> {
         if let Some(description) = self.description {
             region.description = description.unwrap_or_default();
         }
@@ -53,19 +53,19 @@ impl RegionFields {
     }
 }
 
-pub(super) fn render_region(region: &Region, url: &BaseUrl) -> Value {
+pub(crate) fn render_region(region: &Region, url: &BaseUrl) -> Value {
     let body = json!({"id": region.id, "description": region.description, "parent_region_id": region.parent_id});
     crate::wire::with_link(body, &region.extra, url, "regions", region.id.as_str())
 }
 
 #[derive(Debug, Deserialize)]
-pub(super) struct ServiceBody {
+pub(crate) struct ServiceBody {
     pub service: ServiceFields,
 }
 
 /// Of a new service or a change.
 #[derive(Debug, Deserialize)]
-pub(super) struct ServiceFields {
+pub(crate) struct ServiceFields {
     #[serde(rename = "type")]
     kind: Option<String>,
     name: Option<String>,
@@ -77,7 +77,7 @@ pub(super) struct ServiceFields {
 }
 
 impl ServiceFields {
-    pub(super) fn into_service(self) -> Result<Service, IdentityError> {
+    pub(crate) fn into_service(self) -> Result<Service, IdentityError> {
         if self.kind.is_none() {
             return Err(IdentityError::invalid("'type' is a required property"));
         }
@@ -92,7 +92,7 @@ impl ServiceFields {
         })
     }
 
-    pub(super) fn change(self, mut service: Service) -> Result<Service, IdentityError> {
+    pub(crate) fn change(self, mut service: Service) -> Result<Service, IdentityError> {
         if let Some(kind) = self.kind {
             service.kind = crate::wire::name("type", &kind, 255)?;
         }
@@ -104,7 +104,7 @@ impl ServiceFields {
     }
 }
 
-pub(super) fn render_service(service: &Service, url: &BaseUrl) -> Value {
+pub(crate) fn render_service(service: &Service, url: &BaseUrl) -> Value {
     let mut body = json!({"id": service.id, "type": service.kind, "name": service.name, "enabled": service.enabled});
     if let Some(description) = &service.description {
         body["description"] = description.as_str().into();
@@ -113,13 +113,13 @@ pub(super) fn render_service(service: &Service, url: &BaseUrl) -> Value {
 }
 
 #[derive(Debug, Deserialize)]
-pub(super) struct EndpointBody {
+pub(crate) struct EndpointBody {
     pub endpoint: EndpointFields,
 }
 
 /// Of a new endpoint or a change.
 #[derive(Debug, Deserialize)]
-pub(super) struct EndpointFields {
+pub(crate) struct EndpointFields {
     service_id: Option<String>,
     #[serde(default, deserialize_with = "maybe_null")]
     region_id: Option<Option<String>>,
@@ -133,7 +133,7 @@ pub(super) struct EndpointFields {
 }
 
 impl EndpointFields {
-    pub(super) fn into_endpoint(self) -> Result<Endpoint, IdentityError> {
+    pub(crate) fn into_endpoint(self) -> Result<Endpoint, IdentityError> {
         for (name, given) in [
             ("service_id", self.service_id.is_some()),
             ("interface", self.interface.is_some()),
@@ -155,7 +155,7 @@ impl EndpointFields {
         })
     }
 
-    pub(super) fn change(self, mut endpoint: Endpoint) -> Result<Endpoint, IdentityError> {
+    pub(crate) fn change(self, mut endpoint: Endpoint) -> Result<Endpoint, IdentityError> {
         if let Some(service) = self.service_id {
             endpoint.service_id = service.parse()?;
         }
@@ -182,7 +182,7 @@ impl EndpointFields {
     }
 }
 
-pub(super) fn render_endpoint(endpoint: &Endpoint, url: &BaseUrl) -> Value {
+pub(crate) fn render_endpoint(endpoint: &Endpoint, url: &BaseUrl) -> Value {
     let body = json!({
         "id": endpoint.id, "service_id": endpoint.service_id, "region": endpoint.region_id,
         "region_id": endpoint.region_id, "interface": endpoint.interface, "url": endpoint.url,

@@ -3,7 +3,6 @@
 
 pub(crate) mod api;
 pub(crate) mod policy;
-pub(crate) mod policy_blob_api;
 mod service;
 pub(crate) mod store;
 mod wire;

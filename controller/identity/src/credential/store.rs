@@ -36,13 +36,13 @@ fn policy(row: &AnyRow) -> Result<PolicyBlob, DbError> {
 }
 
 /// A credential by id.
-pub(super) async fn get(conn: &mut AnyConnection, id: &str) -> Result<Option<Credential>, DbError> {
+pub(crate) async fn get(conn: &mut AnyConnection, id: &str) -> Result<Option<Credential>, DbError> {
     let found = Filter::new(CREDENTIALS).and("id = ?", [Value::from(id)]).fetch_optional(conn).await?;
     found.as_ref().map(credential).transpose()
 }
 
 /// Credentials by user and type.
-pub(super) async fn list(conn: &mut AnyConnection, params: &Params) -> Result<Vec<Credential>, DbError> {
+pub(crate) async fn list(conn: &mut AnyConnection, params: &Params) -> Result<Vec<Credential>, DbError> {
     let filter = Filter::new(CREDENTIALS)
         .and_eq("user_id", params.get("user_id"))
         .and_eq("project_id", params.get("project_id"))
@@ -52,7 +52,7 @@ pub(super) async fn list(conn: &mut AnyConnection, params: &Params) -> Result<Ve
 }
 
 /// Stores a new credential.
-pub(super) async fn insert(conn: &mut AnyConnection, credential: &Credential) -> Result<(), DbError> {
+pub(crate) async fn insert(conn: &mut AnyConnection, credential: &Credential) -> Result<(), DbError> {
     sqlx::query(
         "INSERT INTO identity_credential (id, user_id, project_id, type, encrypted_blob, extra, generation) \
          VALUES ($1, $2, $3, $4, $5, $6, 1)",
@@ -69,7 +69,7 @@ pub(super) async fn insert(conn: &mut AnyConnection, credential: &Credential) ->
 }
 
 /// Stores a changed credential, if nobody else changed it.
-pub(super) async fn update(conn: &mut AnyConnection, credential: &Credential) -> Result<(), IdentityError> {
+pub(crate) async fn update(conn: &mut AnyConnection, credential: &Credential) -> Result<(), IdentityError> {
     let done = sqlx::query(
         "UPDATE identity_credential SET project_id = $1, type = $2, encrypted_blob = $3, extra = $4, \
          generation = generation + 1 WHERE id = $5 AND generation = $6",
@@ -86,25 +86,25 @@ pub(super) async fn update(conn: &mut AnyConnection, credential: &Credential) ->
 }
 
 /// Deletes a credential.
-pub(super) async fn delete(conn: &mut AnyConnection, id: &str) -> Result<(), DbError> {
+pub(crate) async fn delete(conn: &mut AnyConnection, id: &str) -> Result<(), DbError> {
     sqlx::query("DELETE FROM identity_credential WHERE id = $1").bind(id).execute(conn).await?;
     Ok(())
 }
 
 /// A policy blob by id.
-pub(super) async fn get_policy(conn: &mut AnyConnection, id: &str) -> Result<Option<PolicyBlob>, DbError> {
+pub(crate) async fn get_policy(conn: &mut AnyConnection, id: &str) -> Result<Option<PolicyBlob>, DbError> {
     let found = Filter::new(POLICIES).and("id = ?", [Value::from(id)]).fetch_optional(conn).await?;
     found.as_ref().map(policy).transpose()
 }
 
 /// Policy blobs by type.
-pub(super) async fn list_policies(conn: &mut AnyConnection, params: &Params) -> Result<Vec<PolicyBlob>, DbError> {
+pub(crate) async fn list_policies(conn: &mut AnyConnection, params: &Params) -> Result<Vec<PolicyBlob>, DbError> {
     let filter = Filter::new(POLICIES).and_eq("type", params.get("type"));
     filter.page(&[SortKey::ascending("id")], None, None).fetch_all(conn).await?.iter().map(policy).collect()
 }
 
 /// Stores a new policy blob, or replaces it.
-pub(super) async fn put_policy(conn: &mut AnyConnection, policy: &PolicyBlob) -> Result<(), DbError> {
+pub(crate) async fn put_policy(conn: &mut AnyConnection, policy: &PolicyBlob) -> Result<(), DbError> {
     sqlx::query(
         "INSERT INTO identity_policy (id, type, blob, extra, generation) VALUES ($1, $2, $3, $4, 1) \
          ON CONFLICT (id) DO UPDATE SET type = excluded.type, blob = excluded.blob, extra = excluded.extra, \
@@ -120,7 +120,7 @@ pub(super) async fn put_policy(conn: &mut AnyConnection, policy: &PolicyBlob) ->
 }
 
 /// Deletes a policy blob.
-pub(super) async fn delete_policy(conn: &mut AnyConnection, id: &str) -> Result<(), DbError> {
+pub(crate) async fn delete_policy(conn: &mut AnyConnection, id: &str) -> Result<(), DbError> {
     sqlx::query("DELETE FROM identity_policy WHERE id = $1").bind(id).execute(conn).await?;
     Ok(())
 }

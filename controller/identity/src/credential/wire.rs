@@ -9,13 +9,13 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 #[derive(Debug, Deserialize)]
-pub(super) struct Body {
+pub(crate) struct Body {
     pub credential: Fields,
 }
 
 /// Of a new credential or a change.
 #[derive(Debug, Deserialize)]
-pub(super) struct Fields {
+pub(crate) struct Fields {
     user_id: Option<String>,
     #[serde(default, deserialize_with = "maybe_null")]
     project_id: Option<Option<String>>,
@@ -28,7 +28,7 @@ pub(super) struct Fields {
 
 impl Fields {
     /// A new credential; without a user it is the caller's.
-    pub(super) fn into_credential(self, caller: &UserId) -> Result<Credential, IdentityError> {
+    pub(crate) fn into_credential(self, caller: &UserId) -> Result<Credential, IdentityError> {
         let required = |name: &str| IdentityError::invalid(format!("'{name}' is a required property"));
         let kind = self.kind.ok_or_else(|| required("type"))?;
         let blob = self.blob.ok_or_else(|| required("blob"))?;
@@ -47,7 +47,7 @@ impl Fields {
         })
     }
 
-    pub(super) fn change(self, mut credential: Credential) -> Result<Credential, IdentityError> {
+    pub(crate) fn change(self, mut credential: Credential) -> Result<Credential, IdentityError> {
         if self.user_id.is_some_and(|id| id != credential.user_id.as_str()) {
             return Err(IdentityError::Forbidden("A credential keeps its user.".to_owned()));
         }
@@ -72,7 +72,7 @@ fn id(kind: &str, blob: &str) -> Result<String, IdentityError> {
     Ok(Sha256::digest(access.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-pub(super) fn render(credential: &Credential, url: &BaseUrl) -> Value {
+pub(crate) fn render(credential: &Credential, url: &BaseUrl) -> Value {
     let body = json!({
         "id": credential.id, "user_id": credential.user_id, "project_id": credential.project_id,
         "type": credential.kind, "blob": credential.blob,
@@ -81,13 +81,13 @@ pub(super) fn render(credential: &Credential, url: &BaseUrl) -> Value {
 }
 
 #[derive(Debug, Deserialize)]
-pub(super) struct PolicyBody {
+pub(crate) struct PolicyBody {
     pub policy: PolicyFields,
 }
 
 /// Of a new policy blob or a change.
 #[derive(Debug, Deserialize)]
-pub(super) struct PolicyFields {
+pub(crate) struct PolicyFields {
     #[serde(rename = "type")]
     kind: Option<String>,
     blob: Option<String>,
@@ -96,7 +96,7 @@ pub(super) struct PolicyFields {
 }
 
 impl PolicyFields {
-    pub(super) fn into_policy(self) -> Result<PolicyBlob, IdentityError> {
+    pub(crate) fn into_policy(self) -> Result<PolicyBlob, IdentityError> {
         let required = |name: &str| IdentityError::invalid(format!("'{name}' is a required property"));
         Ok(PolicyBlob {
             id: UserId::random().to_string(),
@@ -107,7 +107,7 @@ impl PolicyFields {
         })
     }
 
-    pub(super) fn change(self, mut policy: PolicyBlob) -> PolicyBlob {
+    pub(crate) fn change(self, mut policy: PolicyBlob) -> PolicyBlob {
         policy.kind = self.kind.unwrap_or(policy.kind);
         policy.blob = self.blob.unwrap_or(policy.blob);
         crate::wire::merge(&mut policy.extra, self.extra);
@@ -115,7 +115,7 @@ impl PolicyFields {
     }
 }
 
-pub(super) fn render_policy(policy: &PolicyBlob, url: &BaseUrl) -> Value {
+pub(crate) fn render_policy(policy: &PolicyBlob, url: &BaseUrl) -> Value {
     let body = json!({"id": policy.id, "type": policy.kind, "blob": policy.blob});
     crate::wire::with_link(body, &policy.extra, url, "policies", &policy.id)
 }

@@ -1,7 +1,6 @@
 //! Groups of users, and who is in them.
 
 pub(crate) mod api;
-pub(crate) mod member_api;
 pub(crate) mod policy;
 mod service;
 pub(crate) mod store;

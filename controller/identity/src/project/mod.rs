@@ -8,11 +8,9 @@
 //! A domain can be deleted once it is disabled; a project once it has no children.
 
 pub(crate) mod api;
-pub(crate) mod domain_api;
 pub(crate) mod policy;
 mod service;
 pub(crate) mod store;
-pub(crate) mod tag_api;
 pub(crate) mod wire;
 
 use crate::wire::Attributes;

@@ -1,7 +1,6 @@
 //! Roles, and which imply which.
 
 pub(crate) mod api;
-pub(crate) mod implied_api;
 pub(crate) mod policy;
 mod service;
 pub(crate) mod store;
@@ -23,4 +22,11 @@ pub(crate) struct Role {
     pub options: Attributes,
     pub extra: Attributes,
     pub generation: i64,
+}
+
+impl Role {
+    /// Whether it is protected from changes by mistake.
+    pub(crate) fn is_immutable(&self) -> bool {
+        self.options.get("immutable").is_some_and(|option| option == true)
+    }
 }

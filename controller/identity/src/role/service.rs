@@ -32,6 +32,11 @@ impl Identity {
     pub(crate) async fn update_role(&self, id: &RoleId, change: RoleChange) -> Result<Role, IdentityError> {
         let mut tx = self.db.begin().await?;
         let mut role = store::get(&mut tx, id).await?.ok_or_else(|| IdentityError::not_found("role", id))?;
+        // Only the option itself may be taken back.
+        let unlocks = change.options.as_ref().is_some_and(|options| options.contains_key("immutable"));
+        if role.is_immutable() && !unlocks {
+            return Err(immutable(&role));
+        }
         role.name = change.name.unwrap_or(role.name);
         role.description = change.description.unwrap_or(role.description);
         crate::wire::merge_options(&mut role.options, change.options);
@@ -48,6 +53,9 @@ impl Identity {
     /// Deletes a role; whoever had it has it no more.
     pub(crate) async fn delete_role(&self, id: &RoleId) -> Result<(), IdentityError> {
         let mut tx = self.db.begin().await?;
+        if let Some(role) = store::get(&mut tx, id).await?.filter(Role::is_immutable) {
+            return Err(immutable(&role));
+        }
         store::delete(&mut tx, id).await?;
         self.touch(&mut tx).await?;
         Ok(tx.commit().await?)
@@ -76,4 +84,11 @@ impl Identity {
 fn duplicate(error: controller_db::DbError, role: &Role) -> IdentityError {
     let domain = role.domain_id.as_ref().map(controller_base::id::DomainId::as_str);
     IdentityError::duplicate_name(error, "role", &role.name, domain)
+}
+
+fn immutable(role: &Role) -> IdentityError {
+    IdentityError::Forbidden(format!(
+        "Could not update or delete role {}, because it is immutable; reset the option first.",
+        role.id
+    ))
 }

@@ -9,8 +9,8 @@ use controller_base::{
     Secret, Timestamp,
     id::{DomainId, ProjectId, UserId},
 };
+use controller_db::Connection;
 use controller_web::TokenInfo;
-use sqlx::AnyConnection;
 
 /// A user as a request names one.
 #[derive(Clone, Debug)]
@@ -150,7 +150,7 @@ impl Identity {
     }
 }
 
-async fn find_user(conn: &mut AnyConnection, name: UserName) -> Result<Option<User>, IdentityError> {
+async fn find_user(conn: &mut Connection, name: UserName) -> Result<Option<User>, IdentityError> {
     match name {
         UserName::Id(id) => match id.parse::<UserId>() {
             Ok(id) => Ok(crate::user::store::get(conn, &id).await?),
@@ -163,7 +163,7 @@ async fn find_user(conn: &mut AnyConnection, name: UserName) -> Result<Option<Us
     }
 }
 
-async fn find_domain(conn: &mut AnyConnection, domain: DomainName) -> Result<Option<DomainId>, IdentityError> {
+async fn find_domain(conn: &mut Connection, domain: DomainName) -> Result<Option<DomainId>, IdentityError> {
     match domain {
         DomainName::Id(id) => Ok(id.parse().ok()),
         DomainName::Name(name) => {
@@ -173,7 +173,7 @@ async fn find_domain(conn: &mut AnyConnection, domain: DomainName) -> Result<Opt
     }
 }
 
-async fn find_scope(conn: &mut AnyConnection, wanted: Wanted) -> Result<ScopeId, IdentityError> {
+async fn find_scope(conn: &mut Connection, wanted: Wanted) -> Result<ScopeId, IdentityError> {
     let missing = || IdentityError::Unauthorized("the wanted scope does not exist");
     match wanted {
         Wanted::Default | Wanted::Unscoped => Ok(ScopeId::Unscoped),

@@ -1,7 +1,7 @@
 //! Tokens: sealed, opened, checked, revoked; and getting one.
 //!
 //! `fernet` seals bytes, `payload` says which bytes, `keys` holds the keys, `provider` turns payloads into what services see and back,
-//! `revocation` knows what ended early, `authenticate` turns a request into a payload, `api` and `wire` are REST.
+//! `store` knows what ended early, `authenticate` turns a request into a payload, `api` and `wire` are REST.
 
 pub(crate) mod api;
 pub(crate) mod authenticate;
@@ -10,7 +10,7 @@ pub(crate) mod fernet;
 mod keys;
 pub(crate) mod payload;
 pub(crate) mod provider;
-pub(crate) mod revocation;
+mod store;
 pub(crate) mod wire;
 
 pub use keys::KeyRepository;

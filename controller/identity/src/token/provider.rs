@@ -11,11 +11,11 @@ use crate::{
 use async_trait::async_trait;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use controller_base::Timestamp;
+use controller_db::Connection;
 use controller_web::{
     AuthError, Authenticator, Scope, TokenInfo,
     token::{DomainRef, ProjectRef, UserRef},
 };
-use sqlx::AnyConnection;
 use std::sync::Arc;
 
 #[async_trait]
@@ -63,7 +63,7 @@ impl Identity {
     /// without roles, and where the token was revoked.
     pub(crate) async fn resolve(
         &self,
-        conn: &mut AnyConnection,
+        conn: &mut Connection,
         payload: &Payload,
         issued_at: Timestamp,
     ) -> Result<TokenInfo, IdentityError> {
@@ -93,7 +93,7 @@ impl Identity {
         })
     }
 
-    async fn token_user(&self, conn: &mut AnyConnection, payload: &Payload) -> Result<UserRef, IdentityError> {
+    async fn token_user(&self, conn: &mut Connection, payload: &Payload) -> Result<UserRef, IdentityError> {
         let gone = || IdentityError::Unauthorized("the user is gone or disabled");
         let user =
             crate::user::store::get(conn, &payload.user_id).await?.filter(|user| user.enabled).ok_or_else(gone)?;
@@ -108,7 +108,7 @@ impl Identity {
     }
 }
 
-async fn token_scope(conn: &mut AnyConnection, scope: &ScopeId) -> Result<(Scope, Option<Target>), IdentityError> {
+async fn token_scope(conn: &mut Connection, scope: &ScopeId) -> Result<(Scope, Option<Target>), IdentityError> {
     let gone = || IdentityError::Unauthorized("the scope is gone or disabled");
     match scope {
         ScopeId::Unscoped => Ok((Scope::Unscoped, None)),

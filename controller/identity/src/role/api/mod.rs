@@ -1,4 +1,6 @@
-//! `/v3/roles`.
+//! `/v3/roles` and what they imply.
+
+pub(crate) mod implied;
 
 use super::{Role, store, wire};
 use crate::{Identity, IdentityError, policy::visible};

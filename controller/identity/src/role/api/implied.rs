@@ -1,7 +1,11 @@
 //! `/v3/roles/{id}/implies` and `/v3/role_inferences`.
 
-use super::{Role, api::target, store};
-use crate::{Identity, IdentityError, policy::visible};
+use super::target;
+use crate::{
+    Identity, IdentityError,
+    policy::visible,
+    role::{Role, store},
+};
 use axum::extract::{Path, State};
 use controller_web::{ApiError, BaseUrl, Context, Json, Routes, Target};
 use http::StatusCode;

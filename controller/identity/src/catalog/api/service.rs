@@ -1,7 +1,10 @@
 //! `/v3/services`.
 
-use super::{Service, store, wire};
-use crate::{Identity, IdentityError, policy::visible};
+use crate::{
+    Identity, IdentityError,
+    catalog::{Service, store, wire},
+    policy::visible,
+};
 use axum::extract::{Path, State};
 use controller_web::{ApiError, Context, Json, Params, Routes, Target};
 use http::StatusCode;

@@ -1,7 +1,10 @@
 //! `/v3/domains`.
 
-use super::{Project, store, wire};
-use crate::{Identity, IdentityError, policy::visible};
+use crate::{
+    Identity, IdentityError,
+    policy::visible,
+    project::{Project, store, wire},
+};
 use axum::extract::{Path, State};
 use controller_web::{ApiError, Context, Json, Params, Routes, Target};
 use http::StatusCode;

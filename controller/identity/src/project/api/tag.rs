@@ -1,7 +1,11 @@
 //! `/v3/projects/{id}/tags`.
 
-use super::{Project, api::target, service::ProjectChange, wire};
-use crate::{Identity, policy::visible};
+use super::target;
+use crate::{
+    Identity,
+    policy::visible,
+    project::{Project, service::ProjectChange, wire},
+};
 use axum::{
     extract::{Path, State},
     response::{IntoResponse, Response},

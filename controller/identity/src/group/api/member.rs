@@ -1,7 +1,12 @@
 //! `/v3/groups/{id}/users`.
 
-use super::{Group, api::target, store};
-use crate::{Identity, IdentityError, policy::visible, user::User};
+use super::target;
+use crate::{
+    Identity, IdentityError,
+    group::{Group, store},
+    policy::visible,
+    user::User,
+};
 use axum::extract::{Path, State};
 use controller_web::{ApiError, Context, Json, Params, Routes};
 use http::StatusCode;

@@ -1,7 +1,10 @@
 //! `/v3/regions`.
 
-use super::{Region, store, wire};
-use crate::{Identity, IdentityError, policy::visible};
+use crate::{
+    Identity, IdentityError,
+    catalog::{Region, store, wire},
+    policy::visible,
+};
 use axum::extract::{Path, State};
 use controller_web::{ApiError, Context, Json, Params, Routes, Target};
 use http::StatusCode;

@@ -1,7 +1,9 @@
 //! Grants: `/v3/{projects|domains}/{id}/{users|groups}/{id}/roles/{id}`, the same for the system, and the inherited ones.
 
-use super::{Actor, Assignment, Target, store};
-use crate::{Identity, IdentityError};
+use crate::{
+    Identity, IdentityError,
+    assignment::{Actor, Assignment, Target, store},
+};
 use axum::{
     extract::{Path, State},
     response::IntoResponse,

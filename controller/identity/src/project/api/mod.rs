@@ -1,4 +1,7 @@
-//! `/v3/projects`.
+//! `/v3/projects`, their tags, and `/v3/domains`.
+
+pub(crate) mod domain;
+pub(crate) mod tag;
 
 use super::{Project, store, wire};
 use crate::{Identity, IdentityError};

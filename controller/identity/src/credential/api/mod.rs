@@ -1,4 +1,6 @@
-//! `/v3/credentials`.
+//! `/v3/credentials` and `/v3/policies`.
+
+pub(crate) mod policy_blob;
 
 use super::{Credential, wire};
 use crate::{Identity, policy::visible};

@@ -1,7 +1,10 @@
 //! `/v3/policies`.
 
-use super::{PolicyBlob, store, wire};
-use crate::{Identity, IdentityError, policy::visible};
+use crate::{
+    Identity, IdentityError,
+    credential::{PolicyBlob, store, wire},
+    policy::visible,
+};
 use axum::extract::{Path, State};
 use controller_web::{ApiError, Context, Json, Params, Routes, Target};
 use http::StatusCode;

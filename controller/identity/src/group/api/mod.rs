@@ -1,4 +1,6 @@
-//! `/v3/groups`.
+//! `/v3/groups` and their members.
+
+pub(crate) mod member;
 
 use super::{Group, store, wire};
 use crate::{Identity, IdentityError, policy::visible};

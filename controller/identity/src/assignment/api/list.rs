@@ -1,7 +1,10 @@
 //! `/v3/role_assignments`.
 
-use super::{Assignment, Target, list::Query};
-use crate::{Identity, IdentityError, wire::Attributes};
+use crate::{
+    Identity, IdentityError,
+    assignment::{Assignment, Target, list::Query},
+    wire::Attributes,
+};
 use axum::extract::State;
 use controller_web::{Access, ApiError, BaseUrl, Context, Json, Params, Routes, Target as PolicyTarget};
 use serde_json::{Value, json};

@@ -1,0 +1,4 @@
+//! Grants and the list of them.
+
+pub(crate) mod grant;
+pub(crate) mod list;
