@@ -19,7 +19,12 @@ use hostd_guests::GuestsHandle;
 use hostd_images::Cache;
 use hostd_kit::paths::Layout;
 use hostd_net::{NetHandle, metadata::MetadataTable, model::Changes};
-use std::{fs::File, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    fs::{File, TryLockError},
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::watch,
@@ -27,6 +32,10 @@ use tokio::{
 
 /// Before a controller that cannot be reached is asked again to let this host in.
 const ENROL_RETRY: Duration = Duration::from_secs(1);
+
+/// How long a predecessor's lock is waited for, and how often it is tried.
+const LOCK_PATIENCE: Duration = Duration::from_secs(10);
+const LOCK_RETRY: Duration = Duration::from_millis(20);
 
 /// The socket of the audit.
 #[must_use]
@@ -63,7 +72,7 @@ struct Running {
 async fn start(config: Config) -> anyhow::Result<Running> {
     let layout = config.layout();
     layout.create().with_context(|| format!("cannot make the folders in {}", layout.state().display()))?;
-    let lock = lock(&layout)?;
+    let lock = lock(&layout).await?;
     let identity = identity(&config).await?;
     let (ledger, found) = desired::open(&layout)?;
     let (channel, connected) = watch::channel(None);
@@ -93,13 +102,18 @@ async fn start(config: Config) -> anyhow::Result<Running> {
     Ok(Running { _lock: lock })
 }
 
-/// Two daemons on one state would each undo what the other does.
-fn lock(layout: &Layout) -> anyhow::Result<File> {
+/// Two daemons on one state would each undo what the other does. One that was killed may have left a child that holds the lock
+/// until it becomes another program.
+async fn lock(layout: &Layout) -> anyhow::Result<File> {
     let path = layout.state().join("lock");
     let file = File::create(&path).with_context(|| format!("cannot open {}", path.display()))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(error) => bail!("another hostd works in {}: {error}", layout.state().display()),
+    let end = Instant::now() + LOCK_PATIENCE;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) if Instant::now() < end => tokio::time::sleep(LOCK_RETRY).await,
+            Err(error) => bail!("another hostd works in {}: {error}", layout.state().display()),
+        }
     }
 }
 
