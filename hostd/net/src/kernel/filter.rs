@@ -14,17 +14,18 @@ use crate::nft::Nft;
 use crate::plan::FilterPlan;
 use crate::plan::filter::{self, Doomed, Tracking};
 
-/// Finds out where bridged packets are tracked, and turns br_netfilter on if it is the way.
+/// Finds out where bridged packets are tracked: by br_netfilter, which is turned on, or else by nf_conntrack_bridge.
 pub(super) async fn detect(nft: &Nft) -> Result<Tracking, NetError> {
-    if nft.accepts(filter::tracking_probe()).await? {
-        return Ok(Tracking::Bridge);
-    }
-    if !Path::new("/proc/sys/net/bridge").exists() {
+    const SYSCTLS: &str = "/proc/sys/net/bridge";
+    if !Path::new(SYSCTLS).exists() {
         // Where it is built in or cannot be loaded the next step tells.
         let _unknown = Command::new("modprobe").arg("br_netfilter").status();
     }
+    if !Path::new(SYSCTLS).exists() && nft.accepts(filter::tracking_probe()).await? {
+        return Ok(Tracking::Bridge);
+    }
     for family in ["iptables", "ip6tables"] {
-        let path = format!("/proc/sys/net/bridge/bridge-nf-call-{family}");
+        let path = format!("{SYSCTLS}/bridge-nf-call-{family}");
         std::fs::write(&path, "1").map_err(NetError::io(format!("set {path} (is br_netfilter loaded?)")))?;
     }
     Ok(Tracking::BrNetfilter)

@@ -5,9 +5,10 @@
 //! leads to the port's own chain, which jumps to the chains of its security groups; remote groups are sets of addresses.
 //! So a port, a group's rules and a group's members change independently. A tap that is in no map passes nothing.
 //!
-//! Connection tracking: kernels with nf_conntrack_bridge track in the bridge family; others see bridged packets in the inet
-//! family through br_netfilter. Either way a chain right after tracking notes the state in the packet's mark, and the rest reads
-//! the mark. Each network has a conntrack zone, since tenants' addresses overlap.
+//! Connection tracking: br_netfilter shows bridged packets to the inet family, where they are tracked; where it is missing,
+//! nf_conntrack_bridge tracks in the bridge family. Either way a chain right after tracking notes the state in the packet's
+//! mark, and the rest reads the mark. Each network has a conntrack zone, since tenants' addresses overlap. Under br_netfilter
+//! the operator's own inet rules see bridged packets too: a forward chain that drops by default must let `hb-*` pass.
 //!
 //! When something is allowed no more, the connections of the ports concerned are forgotten, so that their next packets are
 //! judged by what is allowed now.

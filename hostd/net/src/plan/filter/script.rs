@@ -20,9 +20,10 @@ pub(crate) enum Tracking {
     BrNetfilter,
 }
 
-/// A transaction that only kernels with nf_conntrack_bridge take.
+/// A transaction that only kernels with all that [`Tracking::Bridge`] needs take.
 pub(crate) fn tracking_probe() -> String {
-    "table bridge humilis-probe {\nchain probe {\ntype filter hook prerouting priority 10;\nct state established accept\n}\n}\n"
+    "table bridge humilis-probe {\nchain probe {\ntype filter hook prerouting priority -250;\n\
+     ct zone set meta ibrname map { \"probe\" : 1 }\nct state established accept\n}\n}\n"
         .to_owned()
 }
 
