@@ -28,6 +28,9 @@ pub const EXTERNAL: &str = "172.24.4.0/24";
 /// This machine's own address in the external network: its gateway.
 pub const EXTERNAL_GATEWAY: &str = "172.24.4.1";
 
+/// Where cgroups are mounted; version 1 has a folder per controller there.
+pub const CGROUPS: [&str; 4] = ["/sys/fs/cgroup", "/sys/fs/cgroup/memory", "/sys/fs/cgroup/cpu", "/sys/fs/cgroup/pids"];
+
 /// What a cloud is made of.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -359,6 +362,24 @@ impl Cloud {
     }
 }
 
+impl Cloud {
+    /// Guests' cgroups and the one above them; a process that has just ended keeps its own busy for a moment.
+    fn drop_cgroups(&self) {
+        for mount in CGROUPS {
+            let parent = Path::new(mount).join(self.plan.cgroup());
+            let groups = fs::read_dir(&parent).into_iter().flatten().flatten().map(|entry| entry.path());
+            let groups: Vec<_> = groups.filter(|group| group.is_dir()).chain([parent.clone()]).collect();
+            for _ in 0..20 {
+                groups.iter().for_each(|group| drop(fs::remove_dir(group)));
+                if !parent.exists() {
+                    break;
+                }
+                std::thread::sleep(Duration::from_millis(50));
+            }
+        }
+    }
+}
+
 impl Drop for Cloud {
     fn drop(&mut self) {
         if self.keep {
@@ -370,6 +391,7 @@ impl Drop for Cloud {
         for guest in GuestProcess::all(&self.plan.folder) {
             guest.kill();
         }
+        self.drop_cgroups();
         if let Some(name) = &self.plan.namespace {
             drop(exec::read(Command::new("ip").args(["netns", "del", name])));
         }

@@ -1,6 +1,9 @@
 //! `cargo xtask lab`: unmodified guests in a host that is emulated, with nested virtualization.
 
-use crate::setup::{self, Need};
+use crate::{
+    faults,
+    setup::{self, Need},
+};
 use anyhow::Result;
 use clap::Subcommand;
 use humilis_harness::{build, exec, paths};
@@ -45,13 +48,16 @@ enum What {
         /// The command
         command: Vec<String>,
     },
+    /// Kills of controller, hostd and guests' processes on this machine's own KVM, and what they leave behind: nothing
+    Faults(faults::Arguments),
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
-    setup::run(Need::All)?;
+    setup::run(if matches!(arguments.what, What::Faults(_)) { Need::Cloud } else { Need::All })?;
     match &arguments.what {
         What::Story(programs) => story::run(&programs.get()?, &setup::client()?),
         What::Shell { command } => shell(&command.join(" ")),
+        What::Faults(arguments) => faults::run(arguments),
     }
 }
 

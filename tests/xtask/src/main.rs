@@ -2,6 +2,7 @@
 
 mod bench;
 mod demo;
+mod faults;
 mod lab;
 mod setup;
 mod story;
