@@ -172,7 +172,7 @@ const CONTROLLER: &str = "#!/bin/bash\nexec controller --config /opt/humilis/con
 const HOSTD: &str = "#!/bin/bash\n\
     if [ ! -e /var/lib/humilis/hostd/identity/certificate.pem ]; then\n\
     \x20 until [ -e /var/lib/humilis/controller/clouds.yaml ]; do sleep 0.2; done\n\
-    \x20 read -r token fingerprint < <(controller --config /opt/humilis/controller.toml join-token)\n\
+    \x20 read -r token fingerprint <<< \"$(controller --config /opt/humilis/controller.toml join-token)\"\n\
     \x20 hostd --config /opt/humilis/hostd.toml enrol --ca-fingerprint \"${fingerprint#sha256:}\" --token \"$token\" || exit\n\
     fi\n\
     exec hostd --config /opt/humilis/hostd.toml\n";
@@ -217,4 +217,14 @@ pub fn up(folder: &Path, programs: &Programs) -> Result<PathBuf> {
     debian::folder()?;
     Cloud::start(programs, folder, Place::Here)?.let_go();
     Ok(clouds_yaml)
+}
+
+/// Ends the cloud that [`up`] left running; its disks stay.
+pub fn down(folder: &Path) {
+    if runs(folder) {
+        let pid = fs::read_to_string(folder.join("qemu.pid")).unwrap_or_default();
+        // Both may have gone by themselves meanwhile.
+        drop(exec::read(Command::new("kill").arg(pid.trim())));
+        drop(exec::read(Command::new("ip").args(["link", "del", "humilis-lab0"])));
+    }
 }

@@ -11,10 +11,11 @@ use humilis_harness::{
     exec,
     kvm::{self, Kvm},
     paths,
+    rest::{Client, Login},
 };
 use serde_json::json;
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::Command,
     time::{Duration, Instant},
 };
@@ -49,8 +50,53 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     if kvm == Kvm::Absent && arguments.here {
         bail!("this machine has no /dev/kvm");
     }
-    setup::run(if arguments.here || kvm == Kvm::Hardware { Need::Cloud } else { Need::All })?;
-    here(arguments, kvm)
+    if arguments.here || kvm == Kvm::Hardware {
+        setup::run(if kvm == Kvm::Hardware { Need::All } else { Need::Cloud })?;
+        return here(arguments, kvm);
+    }
+    println!("This machine's KVM has no hardware behind it: no ordinary guest can run on it.");
+    println!(
+        "The same cloud comes up in the lab instead: an emulated host with nested virtualization, some twenty times slower."
+    );
+    setup::run(Need::All)?;
+    lab(arguments)
+}
+
+/// The cloud in an emulated host, reachable from this machine.
+fn lab(arguments: &Arguments) -> Result<()> {
+    println!("Building controller, hostd and vmm (minutes, the first time) ...");
+    let programs = build::programs(arguments.profile())?;
+    let folder = arguments.folder.join("lab");
+    let clouds_yaml = humilis_lab::cloud::up(&folder, &programs)?;
+    println!("The emulated host with controller and hostd is up.");
+    let login = Login {
+        url: format!("{}/identity/v3", humilis_lab::cloud::ENDPOINT),
+        ca: Some(folder.join("ca.pem")),
+        user: "admin".to_owned(),
+        password: "secret".to_owned(),
+        project: "admin".to_owned(),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let debian = humilis_lab::guest_disk::get()?;
+    let (id, address, console) = runtime.block_on(async {
+        let client = Client::login(&login).await?;
+        println!("Uploading Debian's image ...");
+        let image = debian_image(&client, &debian).await?;
+        println!("Booting the first guest (minutes, in emulation) ...");
+        first_guest(&client, &image, "m1.small", Duration::from_secs(1800)).await
+    })?;
+    summary(&login.url, &clouds_yaml, &id, &address, &console);
+    Ok(())
+}
+
+/// Debian's disk with its kernel beside it: a direct start saves the emulated firmware's minutes.
+async fn debian_image(client: &Client, debian: &humilis_lab::guest_disk::GuestDisk) -> Result<String> {
+    let part = |name, file, disk_format| DemoImage { name, file, disk_format, properties: json!({}) };
+    let kernel = demo::image(client, &part("debian-kernel", &debian.kernel, "aki")).await?;
+    let ramdisk = demo::image(client, &part("debian-ramdisk", &debian.initrd, "ari")).await?;
+    let properties = json!({"kernel_id": kernel, "ramdisk_id": ramdisk, "os_command_line": debian.cmdline});
+    let disk = DemoImage { name: "debian", file: &debian.disk, disk_format: "qcow2", properties };
+    demo::image(client, &disk).await
 }
 
 fn here(arguments: &Arguments, kvm: Kvm) -> Result<()> {
@@ -65,28 +111,38 @@ fn here(arguments: &Arguments, kvm: Kvm) -> Result<()> {
         println!("Controller and hostd are up.");
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let guest = runtime.block_on(first_guest(&cloud, kvm));
-    let summary = guest.map(|(id, address, console)| summary(&cloud, &id, &address, &console));
+    let guest = runtime.block_on(async {
+        let client = cloud.client().await?;
+        let (image, flavor) = if kvm == Kvm::Hardware {
+            (debian_image(&client, &humilis_lab::guest_disk::get()?).await?, "m1.small")
+        } else {
+            let file = cloud.plan.programs.guest.clone();
+            let small = DemoImage { name: "small", file: &file, disk_format: "aki", properties: json!({}) };
+            (demo::image(&client, &small).await?, "m1.nano")
+        };
+        first_guest(&client, &image, flavor, Duration::from_secs(300)).await
+    });
+    let (url, clouds_yaml) = (cloud.plan.identity_url(), cloud.plan.clouds_yaml());
     cloud.let_go();
-    summary
+    let (id, address, console) = guest?;
+    summary(&url, &clouds_yaml, &id, &address, &console);
+    Ok(())
 }
 
-async fn first_guest(cloud: &Cloud, _kvm: Kvm) -> Result<(String, String, String)> {
-    let client = cloud.client().await?;
-    demo::flavors(&client).await?;
-    let (public, private) = demo::networks(&client).await?;
-    demo::open_default_group(&client).await?;
-    let image = DemoImage { name: "demo", file: &cloud.plan.programs.guest, disk_format: "aki", properties: json!({}) };
-    let image = demo::image(&client, &image).await?;
-    let guest = demo::first_guest(&client, "first", &image, "m1.nano", (&public, &private)).await?;
-    answers(&guest.floating_ip)?;
-    let console = demo::console(&client, &guest.id).await?;
+/// A guest that answers, and the end of its console.
+async fn first_guest(client: &Client, image: &str, flavor: &str, limit: Duration) -> Result<(String, String, String)> {
+    demo::flavors(client).await?;
+    let (public, private) = demo::networks(client).await?;
+    demo::open_default_group(client).await?;
+    let guest = demo::first_guest(client, "first", image, flavor, (&public, &private)).await?;
+    answers(&guest.floating_ip, limit)?;
+    let console = demo::console(client, &guest.id).await?;
     Ok((guest.id, guest.floating_ip, console))
 }
 
 /// Waits until the guest answers at its floating address.
-fn answers(address: &str) -> Result<()> {
-    let end = Instant::now() + Duration::from_secs(60);
+fn answers(address: &str, limit: Duration) -> Result<()> {
+    let end = Instant::now() + limit;
     while Instant::now() < end {
         if exec::read(Command::new("ping").args(["-c", "1", "-W", "1", address])).is_ok() {
             return Ok(());
@@ -95,7 +151,7 @@ fn answers(address: &str) -> Result<()> {
     bail!("the first guest does not answer at {address}")
 }
 
-fn summary(cloud: &Cloud, id: &str, address: &str, console: &str) {
+fn summary(url: &str, clouds_yaml: &Path, id: &str, address: &str, console: &str) {
     let lines: Vec<_> = console.lines().rev().take(8).collect();
     println!("\nThe first guest's console ends with:");
     for line in lines.into_iter().rev() {
@@ -103,10 +159,10 @@ fn summary(cloud: &Cloud, id: &str, address: &str, console: &str) {
     }
     let openstack = paths::cache().join("openstackclient/bin/openstack");
     println!("\nThe first guest, {id}, answers at {address}.");
-    println!("Identity is at {}.", cloud.plan.identity_url());
-    println!("The administrator's clouds.yaml is {}.\n", cloud.plan.clouds_yaml().display());
+    println!("Identity is at {url}.");
+    println!("The administrator's clouds.yaml is {}.\n", clouds_yaml.display());
     println!("Try next:");
-    println!("  export OS_CLIENT_CONFIG_FILE={} OS_CLOUD=humilis", cloud.plan.clouds_yaml().display());
+    println!("  export OS_CLIENT_CONFIG_FILE={} OS_CLOUD=humilis", clouds_yaml.display());
     println!("  {} server list", openstack.display());
     println!("  {} console log show first", openstack.display());
 }
@@ -115,6 +171,7 @@ fn down(arguments: &Arguments) -> Result<()> {
     let programs = build::programs(arguments.profile()).context("cannot find the programs")?;
     let plan = Plan { namespace: None, ..Plan::private(programs, &arguments.folder, "") };
     Cloud::attach(plan).down();
+    humilis_lab::cloud::down(&arguments.folder.join("lab"));
     println!("The cloud in {} is down; its files are kept.", arguments.folder.display());
     Ok(())
 }
