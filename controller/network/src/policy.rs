@@ -168,6 +168,7 @@ pub const RULES: &[RuleDefault] = &[
     rule("create_security_group_rule", member!(), "Make a rule"),
     rule("get_security_group_rule", reader!(), "See a rule"),
     rule("delete_security_group_rule", member!(), "Remove a rule"),
+    rule("get_agent", admin!(), "See agents"),
     // Quotas.
     rule("get_quota", reader!(), "See a project's quotas"),
     rule("get_quotas", admin!(), "See all projects' quotas"),

@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use axum::extract::Path;
-use controller_web::{ApiError, Json};
+use controller_web::{ApiError, Context, Json, Target};
 use serde_json::{Value, json};
 
 /// Alias, name, description, date of the extension's definition.
@@ -148,6 +148,12 @@ const EXTENSIONS: &[(&str, &str, &str, &str)] = &[
 
 fn render(&(alias, name, description, updated): &(&str, &str, &str, &str)) -> Value {
     json!({"alias": alias, "name": name, "description": description, "updated": updated, "links": []})
+}
+
+/// GET /v2.0/agents: there are none, every host serves its own guests. Whoever may not see any sees none either.
+pub async fn agents(context: Context) -> Json<Value> {
+    let _ = context.allows("get_agent", &Target::none());
+    Json(json!({"agents": []}))
 }
 
 /// GET /v2.0/extensions

@@ -92,6 +92,7 @@ pub fn routes() -> Routes<NetworkService> {
         .get("/v2.0/quotas/{project}/default", "get_quota", quotas::defaults)
         .get("/v2.0/quotas/{project}/details", "get_quota", quotas::details)
         .get("/v2.0/quotas/{project}/details.json", "get_quota", quotas::details)
+        .get("/v2.0/agents", "get_agent", extensions::agents)
         .get("/v2.0/network-ip-availabilities", "get_network_ip_availability", availability::list)
         .get("/v2.0/network-ip-availabilities/{id}", "get_network_ip_availability", availability::show)
 }

@@ -229,6 +229,16 @@ pub async fn free_address(change: &mut Change, port: PortId, address: IpAddr) ->
     Ok(())
 }
 
+/// Removes those of an external network that are lent to nobody.
+pub async fn delete_idle(change: &mut Change, network: NetworkId) -> Result<()> {
+    let sql = "SELECT id FROM network_floating_ip WHERE network_id = $1 AND port_id IS NULL";
+    let idle: Vec<FloatingIpId> = sql::ids(change.conn(), sql, [Param::text(network)]).await?;
+    for id in idle {
+        delete(change, id).await?;
+    }
+    Ok(())
+}
+
 /// Removes a floating IP and its place in the external network.
 pub async fn delete(change: &mut Change, id: FloatingIpId) -> Result<()> {
     let floating = require(change, id).await?;

@@ -7,6 +7,7 @@ use super::{
 use crate::{
     attributes::Attributes,
     error::{Error, Result},
+    floating_ip,
     port::{
         self,
         model::{AUTO_DELETED, ROUTER_GATEWAY},
@@ -169,9 +170,10 @@ async fn refuse_while_gateway(change: &mut Change, id: NetworkId) -> Result<()> 
     Ok(())
 }
 
-/// Removes a network with its subnets and the ports that the service made there.
+/// Removes a network with its subnets, the ports that the service made there, and floating IPs that are lent to nobody.
 pub async fn delete(change: &mut Change, id: NetworkId) -> Result<()> {
     store::lock(change.conn(), id).await?;
+    floating_ip::service::delete_idle(change, id).await?;
     let ports = port::store::of_network(change.conn(), id).await?;
     if ports.iter().any(|port| !AUTO_DELETED.contains(&port.device_owner.as_str())) {
         return Err(Error::NetworkInUse(id.to_string(), "There are one or more ports still in use on the network"));

@@ -174,3 +174,14 @@ async fn a_floating_ip_names_its_inner_address() {
         assert_eq!((status, &answer["floatingip"]["floating_ip_address"]), (201, &json!("203.0.113.99")));
     }
 }
+
+#[tokio::test]
+async fn idle_floating_ips_go_with_their_network() {
+    for cloud in clouds().await {
+        let (external, _) = cloud.external().await;
+        let idle = cloud.make("member", "floatingips", "floatingip", json!({"floating_network_id": external})).await;
+        assert_eq!(cloud.delete("admin", &format!("/v2.0/networks/{external}")).await.0, 204);
+        let gone = cloud.get("member", &format!("/v2.0/floatingips/{}", text(&idle["id"]))).await;
+        assert_eq!(kind(&gone, 404), "FloatingIPNotFound");
+    }
+}
