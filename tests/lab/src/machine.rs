@@ -19,6 +19,9 @@ pub const FLOATING: &str = "172.24.4.0/24";
 /// The processor that has nested virtualization.
 const EMULATION: &[&str] = &["-machine", "q35", "-accel", "tcg,thread=multi,tb-size=512", "-cpu", "max"];
 
+const COMMAND_LINE: &str =
+    "console=ttyS0 quiet net.ifnames=0 mitigations=off tsc=reliable no_timer_check panic=-1 cgroup_no_v1=all";
+
 /// Where the machine's other end of the cable is.
 #[derive(Clone, Debug)]
 pub enum Place {
@@ -72,10 +75,7 @@ impl Machine {
         qemu.args(options).args(EMULATION).args(["-nodefaults", "-display", "none", "-no-reboot"]);
         qemu.args(["-smp", &plan.cpus.to_string(), "-m", &plan.memory_mib.to_string()]);
         qemu.arg("-kernel").arg(&plan.host.kernel).arg("-initrd").arg(&plan.host.initrd);
-        qemu.args([
-            "-append",
-            "console=ttyS0 quiet net.ifnames=0 mitigations=off tsc=reliable no_timer_check panic=-1 cgroup_no_v1=all",
-        ]);
+        qemu.arg("-append").arg(format!("{COMMAND_LINE}{}", clock()));
         qemu.arg("-serial").arg(format!("file:{}", plan.folder.join("serial.log").display()));
         for (number, disk) in disks.iter().enumerate() {
             let (format, readonly) =
@@ -188,6 +188,18 @@ fn inside(place: &Place, program: impl AsRef<std::ffi::OsStr>) -> Command {
             command
         }
     }
+}
+
+/// The emulated processor counts time as this one does. Its kernel must be told how fast that is: where the emulator has to wait for
+/// a processor, the kernel would measure a fraction of it, and its clock would run many times too fast.
+fn clock() -> String {
+    let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let field =
+        |name: &str| text.lines().find(|line| line.starts_with(name))?.split_once(':').map(|(_, value)| value.trim());
+    // A virtual machine's frequency is that of its counter; a real one's is what it happens to be.
+    let known = field("flags").is_some_and(|flags| flags.split(' ').any(|flag| flag == "hypervisor"));
+    let megahertz = field("cpu MHz").filter(|_| known).and_then(|value| value.parse::<f64>().ok());
+    megahertz.map_or_else(String::new, |megahertz| format!(" tsc_early_khz={}", (megahertz * 1000.0).round() as u64))
 }
 
 /// The tap, its address and the route to floating addresses.
