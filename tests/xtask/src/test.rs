@@ -26,7 +26,9 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     }
     println!("A server's story on this machine's KVM:");
     // In a program of its own, which goes into a network of its own.
-    exec::show(&mut cargo(&["xtask", "story"]))
+    exec::show(&mut cargo(&["xtask", "story"]))?;
+    println!("Some kills of daemons and guests:");
+    exec::show(&mut cargo(&["xtask", "lab", "faults", "--quick", "--kills", "12"]))
 }
 
 fn cargo(words: &[&str]) -> Command {
