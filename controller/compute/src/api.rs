@@ -37,6 +37,17 @@ const VERSION: Version = Version {
     empty_microversions: false,
 };
 
+/// The version before microversions: clients expect it first in the list. It is named only, its routes are those of [`VERSION`].
+const OLDER: Version = Version {
+    id: "v2.0",
+    status: "SUPPORTED",
+    path: "/v2/",
+    updated: Some("2011-01-21T11:33:21Z"),
+    media_type: None,
+    microversions: None,
+    empty_microversions: true,
+};
+
 /// Compute's REST API, to be mounted at `/compute`.
 #[must_use]
 pub fn service(compute: Compute, web: &WebState) -> Service {
@@ -68,7 +79,7 @@ pub fn routes() -> Routes<Compute> {
 }
 
 async fn versions(State(_): State<Compute>, context: MaybeContext) -> Json<Value> {
-    Json(discovery::list(&[VERSION], context.url()))
+    Json(discovery::list(&[OLDER, VERSION], context.url()))
 }
 
 async fn version(State(_): State<Compute>, context: MaybeContext) -> Json<Value> {

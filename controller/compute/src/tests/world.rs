@@ -58,6 +58,8 @@ async fn world(db: TestDb, runs: bool) -> World {
     let compute = Compute::open((*db).clone(), clock, Config::default(), ports, runner.clone()).await.unwrap();
     if runs {
         runner.start().await.unwrap();
+    } else {
+        runner.stop().await;
     }
     let service = service(compute.clone(), &web);
     assert_eq!(service.routes_without_rule(&web.policy), Vec::<String>::new());
