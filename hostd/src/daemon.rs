@@ -119,10 +119,11 @@ async fn lock(layout: &Layout) -> anyhow::Result<File> {
 
 /// The identity, made at the first start with what the configuration says.
 async fn identity(config: &Config) -> anyhow::Result<Identity> {
-    if let Some(identity) = Identity::load(&config.layout())? {
-        return Ok(identity);
-    }
     let own = &config.controller;
+    if let Some(identity) = Identity::load(&config.layout())? {
+        let url = if own.url.is_empty() { identity.url.clone() } else { own.url.clone() };
+        return Ok(Identity { url, ..identity });
+    }
     let token = if own.join_token.is_empty() {
         std::env::var("HOSTD_JOIN_TOKEN").unwrap_or_default()
     } else {
@@ -132,7 +133,7 @@ async fn identity(config: &Config) -> anyhow::Result<Identity> {
         bail!("this host is no member yet: run `hostd enrol`, or configure [controller] ca_fingerprint and join_token");
     }
     let invitation = Invitation {
-        url: own.url.clone(),
+        url: own.enrolment_url(),
         ca_fingerprint: own.ca_fingerprint.clone(),
         token,
         hostname: config.hostname(),

@@ -79,7 +79,7 @@ async fn command(command: Option<Command>, config: Config) -> anyhow::Result<std
         }
         Some(Command::Enrol { controller, ca_fingerprint, token }) => {
             log(&config)?;
-            let url = controller.unwrap_or_else(|| config.controller.url.clone());
+            let url = controller.unwrap_or_else(|| config.controller.enrolment_url());
             let layout = config.layout();
             layout.create()?;
             let identity =

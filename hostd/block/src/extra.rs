@@ -1,7 +1,7 @@
 //! Ephemeral and swap disks: raw, sparse, empty but for what makes them usable at once.
 
 use crate::{BlockError, Disk, error::at};
-use hostd_kit::durable;
+use hostd_kit::{durable, undo::Undo};
 use std::{
     fs::{File, OpenOptions},
     io,
@@ -52,8 +52,13 @@ pub(crate) fn make(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) 
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(true).mode(0o600);
     let mut file = options.open(&temporary).map_err(at("create", path))?;
+    let mut undo = Undo::new();
+    let unfinished = temporary.clone();
+    // What stays is a name that the next attempt takes over.
+    undo.push(move || drop(durable::remove(&unfinished)));
     fill(&mut file).map_err(at("fill", path))?;
     std::fs::rename(&temporary, path).map_err(at("name", path))?;
+    undo.keep();
     Ok(file)
 }
 
@@ -70,6 +75,14 @@ mod tests {
         let mut bytes = [0; 4];
         again.layers[0].file.read_exact_at(&mut bytes, 0).unwrap();
         assert_eq!(&bytes, b"data");
+    }
+
+    #[test]
+    fn a_disk_that_cannot_be_filled_leaves_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let error = make(&dir.path().join("disk"), |_| Err(io::ErrorKind::StorageFull.into())).unwrap_err();
+        assert!(matches!(error, BlockError::NoSpace(_)), "{error}");
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
     }
 
     #[test]

@@ -64,11 +64,7 @@ fn reflink(path: &Path, base: &File, size: u64) -> Result<Option<Disk>, BlockErr
     });
     match cloned {
         Ok(file) => Ok(Some(Disk::raw(file))),
-        Err(BlockError::File { source, .. }) if cannot_share(&source) => {
-            let temporary = durable::temporary(path);
-            durable::remove(&temporary).map_err(at("remove", &temporary))?;
-            Ok(None)
-        }
+        Err(BlockError::File { source, .. }) if cannot_share(&source) => Ok(None),
         Err(error) => Err(error),
     }
 }

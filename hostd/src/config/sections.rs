@@ -12,10 +12,10 @@ use std::{
 };
 
 /// The controller and how to become its host.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Controller {
-    /// The federation's address.
+    /// The federation's address; empty: the one of the enrolment.
     pub url: String,
     /// SHA-256 of the CA's certificate, for the first start.
     pub ca_fingerprint: String,
@@ -23,9 +23,14 @@ pub struct Controller {
     pub join_token: String,
 }
 
-impl Default for Controller {
-    fn default() -> Self {
-        Self { url: "https://127.0.0.1:8444".into(), ca_fingerprint: String::new(), join_token: String::new() }
+/// A controller on the same machine, as it listens by default.
+const LOCAL_CONTROLLER: &str = "https://127.0.0.1:8444";
+
+impl Controller {
+    /// Where to enrol.
+    #[must_use]
+    pub fn enrolment_url(&self) -> String {
+        if self.url.is_empty() { LOCAL_CONTROLLER.to_owned() } else { self.url.clone() }
     }
 }
 

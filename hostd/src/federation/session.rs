@@ -80,7 +80,7 @@ impl Session {
                 wait = BACKOFF.0;
             }
             match ended {
-                Ended::Renewed => continue,
+                Ended::Renewed => wait = BACKOFF.0,
                 ended => tracing::warn!(error = &ended as &dyn std::error::Error, "not connected"),
             }
             sleep(wait).await;

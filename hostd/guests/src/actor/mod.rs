@@ -21,9 +21,16 @@ use hostd_kit::{
 };
 use hostd_net::model::PortId;
 use running::{Event, Running};
-use std::{io, sync::Arc, time::Instant};
+use std::{
+    io,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use tokio::sync::watch;
 use vmm_control::message::{ExitStatus, Status};
+
+/// Waits between attempts to remove a guest grow from the first to the second.
+const REMOVAL_RETRY: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(5));
 
 /// What shall become of a guest.
 #[derive(Clone, Debug)]
@@ -213,9 +220,12 @@ impl Actor {
     /// Removes everything that the guest has on this host. Repeated until it works: nothing may be left behind.
     async fn remove(&mut self) {
         fault::reach(Point::GuestRemoving);
+        // A cgroup is busy for a moment after its last process has ended.
+        let mut wait = REMOVAL_RETRY.0;
         while let Err(error) = self.try_remove().await {
-            tracing::error!(guest = %self.id, %error, "a guest cannot be removed; tried again");
-            tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+            tracing::warn!(guest = %self.id, %error, "a guest cannot be removed yet");
+            tokio::time::sleep(wait).await;
+            wait = (wait * 2).min(REMOVAL_RETRY.1);
         }
         self.leases.clear();
         if self.record.uid != 0 {

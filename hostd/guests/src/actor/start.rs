@@ -20,6 +20,8 @@ impl Actor {
         self.record.failure = None;
         self.record.generation = guest.generation;
         self.record.boot_count = guest.power.boot_count;
+        // Also what is only half prepared when it fails is released with the guest.
+        self.record.ports = guest.ports.iter().map(ToString::to_string).collect();
         self.report(&Wish::Desired(guest.clone()));
         let context = self.context.clone();
         let mut wishes = self.wishes.clone();
@@ -54,17 +56,16 @@ impl Actor {
         let live = launch(&self.context, &self.dir, guest, prepared, self.record.uid)?;
         cgroup::enter(group, live.id());
         fault::reach(Point::GuestSpawned);
-        self.remember(guest, live.id());
+        self.remember(live.id());
         fault::reach(Point::GuestRecorded);
         let patience = self.context.config.start_deadline;
         Ok(Running::new(guest.id.as_str(), live, None, false, patience))
     }
 
-    fn remember(&mut self, guest: &Guest, process: ProcessId) {
+    fn remember(&mut self, process: ProcessId) {
         self.record.process = Some(process);
         self.record.ended = None;
         self.record.reason = String::new();
-        self.record.ports = guest.ports.iter().map(ToString::to_string).collect();
         self.record.images = self.leases.iter().map(|lease| lease.digest().to_string()).collect();
         self.store();
     }
