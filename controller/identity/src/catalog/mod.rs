@@ -19,6 +19,13 @@ pub(crate) struct Region {
     pub generation: i64,
 }
 
+impl Region {
+    /// A region of which only the id is known.
+    pub(crate) fn new(id: RegionId) -> Self {
+        Self { id, parent_id: None, description: String::new(), extra: Attributes::new(), generation: 1 }
+    }
+}
+
 /// A service.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Service {

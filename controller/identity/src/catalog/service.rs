@@ -95,6 +95,16 @@ impl Identity {
         Ok(tx.commit().await?)
     }
 
+    /// Makes the region that an endpoint names in the older way, if it is missing.
+    pub(crate) async fn ensure_region(&self, id: Option<RegionId>) -> Result<(), IdentityError> {
+        let Some(id) = id else { return Ok(()) };
+        let mut tx = self.db.begin().await?;
+        if store::get_region(&mut tx, &id).await?.is_none() {
+            store::insert_region(&mut tx, &Region::new(id)).await?;
+        }
+        Ok(tx.commit().await?)
+    }
+
     /// Stores a new or changed endpoint; its service and region must exist.
     pub(crate) async fn put_endpoint(&self, endpoint: &Endpoint, new: bool) -> Result<(), IdentityError> {
         let mut tx = self.db.begin().await?;

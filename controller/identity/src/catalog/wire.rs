@@ -37,8 +37,7 @@ impl RegionFields {
         }
         let id = path_id.map(str::to_owned).or_else(|| self.id.clone()).filter(|id| !id.is_empty());
         let id = id.map_or(Ok(RegionId::random()), |id| id.parse())?;
-        let empty = Region { id, parent_id: None, description: String::new(), extra: Attributes::new(), generation: 1 };
-        self.change(empty)
+        self.change(Region::new(id))
     }
 
     pub(crate) fn change(self, mut region: Region) -> Result<Region, IdentityError> {
@@ -123,7 +122,7 @@ pub(crate) struct EndpointFields {
     service_id: Option<String>,
     #[serde(default, deserialize_with = "maybe_null")]
     region_id: Option<Option<String>>,
-    /// The older word for `region_id`.
+    /// The older word for `region_id`; a region of this id is made if there is none.
     region: Option<String>,
     interface: Option<String>,
     url: Option<String>,
@@ -133,6 +132,14 @@ pub(crate) struct EndpointFields {
 }
 
 impl EndpointFields {
+    /// The region that is to be made if it is missing.
+    pub(crate) fn implied_region(&self) -> Result<Option<RegionId>, IdentityError> {
+        match (&self.region_id, &self.region) {
+            (None, Some(region)) => Ok(Some(region.parse()?)),
+            _ => Ok(None),
+        }
+    }
+
     pub(crate) fn into_endpoint(self) -> Result<Endpoint, IdentityError> {
         for (name, given) in [
             ("service_id", self.service_id.is_some()),

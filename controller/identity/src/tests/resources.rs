@@ -46,6 +46,11 @@ async fn things_are_made_shown_changed_and_deleted() {
         let endpoint =
             json!({"service_id": service, "interface": "public", "url": "https://x/", "region_id": "RegionOne"});
         life(&world, admin, "endpoints", "endpoint", endpoint, json!({"url": "https://y/"})).await;
+        let older = json!({"service_id": service, "interface": "public", "url": "https://x/", "region": "new-one"});
+        life(&world, admin, "endpoints", "endpoint", older, json!({"region": "newer-one"})).await;
+        for region in ["new-one", "newer-one"] {
+            assert_eq!(world.get(&format!("/v3/regions/{region}"), admin).await.status, 200, "{region}");
+        }
         let credential = json!({"type": "cert", "blob": "secret text"});
         life(&world, admin, "credentials", "credential", credential, json!({"blob": "other"})).await;
         life(&world, admin, "policies", "policy", json!({"type": "t", "blob": "b"}), json!({"blob": "c"})).await;

@@ -2,7 +2,7 @@
 
 use super::attributes::{self, BASE};
 use super::model::{Image, ImageError};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// One change.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,7 +47,11 @@ pub fn parse(body: &Value) -> Result<Vec<Change>, PatchError> {
 fn change(change: &Value) -> Result<Change, PatchError> {
     let malformed = |text: &str| PatchError::Malformed(text.to_owned());
     let object = change.as_object().ok_or_else(|| malformed("Operations must be JSON objects."))?;
-    let operation = match object.get("op").and_then(Value::as_str) {
+    let (operation, path) = match older(object) {
+        Some((operation, path)) => (Some(operation), Some(path)),
+        None => (object.get("op").and_then(Value::as_str), object.get("path").and_then(Value::as_str)),
+    };
+    let operation = match operation {
         Some("add") => Operation::Add,
         Some("replace") => Operation::Replace,
         Some("remove") => Operation::Remove,
@@ -58,16 +62,21 @@ fn change(change: &Value) -> Result<Change, PatchError> {
         }
         None => return Err(malformed("Unable to find '[\"add\", \"replace\", \"remove\"]' in JSON Schema change")),
     };
-    let path = object
-        .get("path")
-        .and_then(Value::as_str)
-        .ok_or_else(|| malformed("Unable to find 'path' in JSON Schema change"))?;
+    let path = path.ok_or_else(|| malformed("Unable to find 'path' in JSON Schema change"))?;
     let value = match (operation, object.get("value")) {
         (Operation::Remove, _) => Value::Null,
         (_, Some(value)) => value.clone(),
         (_, None) => return Err(malformed("Operation \"add\" or \"replace\" requires a member named \"value\".")),
     };
     Ok(Change { operation, name: pointer(path)?, value })
+}
+
+/// An operation in the form of an older draft, which the first media type of patches has: `{"replace": "/name", "value": ..}`.
+fn older(object: &Map<String, Value>) -> Option<(&str, &str)> {
+    if object.contains_key("op") {
+        return None;
+    }
+    ["add", "replace", "remove"].into_iter().find_map(|name| Some((name, object.get(name)?.as_str()?)))
 }
 
 fn pointer(path: &str) -> Result<String, PatchError> {
@@ -101,4 +110,20 @@ pub fn apply(image: &mut Image, changes: &[Change]) -> Result<(), PatchError> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn both_forms_say_the_same() {
+        let newer = parse(&json!([{"op": "replace", "path": "/name", "value": "n"}, {"op": "remove", "path": "/a"}]));
+        let older = parse(&json!([{"replace": "/name", "value": "n"}, {"remove": "/a"}]));
+        assert_eq!(newer.unwrap(), older.unwrap());
+        for wrong in [json!([{"value": "n"}]), json!([{"op": "replace", "value": "n"}]), json!([{"move": "/a"}])] {
+            assert!(parse(&wrong).is_err(), "{wrong}");
+        }
+    }
 }

@@ -37,7 +37,9 @@ async fn create(
     Json(body): Json<wire::EndpointBody>,
 ) -> Result<(StatusCode, Json<Value>), ApiError> {
     context.enforce("identity:create_endpoint", &Target::none())?;
+    let region = body.endpoint.implied_region()?;
     let endpoint = body.endpoint.into_endpoint()?;
+    identity.ensure_region(region).await?;
     identity.put_endpoint(&endpoint, true).await?;
     Ok((StatusCode::CREATED, Json(json!({"endpoint": wire::render_endpoint(&endpoint, context.url())}))))
 }
@@ -58,7 +60,9 @@ async fn update(
     Json(body): Json<wire::EndpointBody>,
 ) -> Result<Json<Value>, ApiError> {
     let endpoint = visible(identity.endpoint(&id).await, &context, "identity:update_endpoint", target)?;
+    let region = body.endpoint.implied_region()?;
     let endpoint = body.endpoint.change(endpoint)?;
+    identity.ensure_region(region).await?;
     identity.put_endpoint(&endpoint, false).await?;
     Ok(Json(json!({"endpoint": wire::render_endpoint(&endpoint, context.url())})))
 }
