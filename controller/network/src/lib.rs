@@ -24,6 +24,7 @@ pub mod desired;
 pub mod error;
 pub mod floating_ip;
 pub mod hosts;
+mod legacy;
 mod migrations;
 pub mod network;
 pub mod policy;

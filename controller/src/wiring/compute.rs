@@ -22,7 +22,9 @@ pub(super) async fn open(
         placement: Arc::new(placement.clone()),
     };
     let (config, runner) = (platform.config.compute.clone(), platform.runner.clone());
-    Ok(Compute::open(platform.db.clone(), platform.clock.clone(), config, ports, runner).await?)
+    let compute = Compute::open(platform.db.clone(), platform.clock.clone(), config, ports, runner).await?;
+    compute.wire_legacy(Arc::new(networks.clone()));
+    Ok(compute)
 }
 
 pub(super) fn start(platform: &Platform, compute: &Compute) {
