@@ -102,7 +102,8 @@ impl Cache {
         let source = self.shared.source.clone();
         let fetching = async {
             match fs::metadata(&path) {
-                Ok(found) if found.len() == image.size => Ok(()),
+                // A converted image is as long as the disk in it; its name was given only when it was whole.
+                Ok(found) if image.qcow2 || found.len() == image.size => Ok(()),
                 // The digest is right and the size is not: the controller contradicts itself.
                 Ok(_) => Err(ImageError::Corrupt { id: image.id.clone(), what: "size" }),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => fetch(&*source, image, &path).await,

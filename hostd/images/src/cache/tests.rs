@@ -141,4 +141,6 @@ async fn a_qcow2_image_becomes_the_disk_in_it() {
     let lease = cache.get(&wanted).await.unwrap();
     assert_eq!(fs::read(lease.path()).unwrap(), disk);
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    drop(lease);
+    assert_eq!(fs::read(cache.get(&wanted).await.unwrap().path()).unwrap(), disk, "a second guest finds it");
 }
