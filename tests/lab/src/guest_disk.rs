@@ -31,7 +31,6 @@ const PACKAGES: &[&str] = &[
     "e2fsprogs",
     "fdisk",
     "isc-dhcp-client",
-    "ifupdown",
     "netplan.io",
     "systemd-resolved",
 ];
@@ -42,7 +41,7 @@ const ROOT_START: u64 = 139_264;
 const ROOT_MIB: u64 = 1400;
 const ROOT_UUID: &str = "6f1d8f2e-5c3b-4d0a-9a57-1b7f3c2d4e5f";
 const ROOT_PARTUUID: &str = "3f0c7a52-8f34-4b8e-b6b8-9f1f6c5d2a10";
-const VERSION: &str = "3";
+const VERSION: &str = "4";
 
 /// A guest's disk and what its direct start needs.
 #[derive(Clone, Debug)]
@@ -101,6 +100,8 @@ fn configure(tree: &Path) -> Result<()> {
     write("etc/machine-id", "")?;
     write("etc/fstab", &format!("UUID={ROOT_UUID} / ext4 rw,discard,errors=remount-ro 0 1\n"))?;
     write("etc/cloud/cloud.cfg.d/90_dpkg.cfg", "datasource_list: [ ConfigDrive, OpenStack, Ec2, None ]\n")?;
+    // As Debian's cloud images: one network configuration, systemd-networkd's by netplan.
+    write("etc/cloud/cloud.cfg.d/95_network.cfg", "system_info:\n  network:\n    renderers: [netplan, networkd]\n")?;
     for key in fs::read_dir(tree.join("etc/ssh"))?.filter_map(Result::ok) {
         if key.file_name().to_string_lossy().starts_with("ssh_host_") {
             fs::remove_file(key.path())?;
