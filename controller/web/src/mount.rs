@@ -12,7 +12,6 @@ use tower::ServiceExt;
 
 /// A router that sends `/compute/...` to the service mounted at `/compute`; a service mounted at `` gets everything else.
 /// A slash at the end of a path makes no difference.
-#[must_use]
 pub fn mount(services: impl IntoIterator<Item = (&'static str, Service)>) -> Router {
     let mounts: Vec<(Arc<str>, Router)> =
         services.into_iter().map(|(prefix, service)| (Arc::from(prefix), service.router)).collect();

@@ -12,11 +12,14 @@ use std::{
 
 const MOST: usize = 4096;
 
+/// A token's text, the epoch in which it was checked, and what it says.
+type Checked = HashMap<Box<str>, (i64, Arc<TokenInfo>)>;
+
 /// What was checked, each with the epoch in which it was.
 #[derive(Debug, Default)]
 pub struct Cache {
     epoch: AtomicI64,
-    tokens: Mutex<HashMap<Box<str>, (i64, Arc<TokenInfo>)>>,
+    tokens: Mutex<Checked>,
 }
 
 impl Cache {
