@@ -3,12 +3,13 @@
 use super::stream::Parts;
 use crate::demo;
 use anyhow::{Context as _, Result, bail, ensure};
-use humilis_harness::{guest::GuestProcess, rest::Client};
+use humilis_harness::{exec, guest::GuestProcess, rest::Client};
 use serde_json::json;
 use std::{
     io::{BufRead as _, BufReader, Write as _},
     net::{SocketAddr, TcpStream},
     path::Path,
+    process::Command,
     time::{Duration, Instant},
 };
 
@@ -68,10 +69,22 @@ fn uptime(address: &str, limit: Duration) -> Result<Duration> {
     loop {
         match ask(address) {
             Ok(uptime) => return Ok(uptime),
-            Err(error) if Instant::now() >= end => bail!("it does not answer at {address}: {error:#}"),
+            Err(error) if Instant::now() >= end => {
+                bail!("it does not answer at {address}: {error:#}\n{}", neighbours(address));
+            }
             Err(_) => std::thread::sleep(Duration::from_millis(200)),
         }
     }
+}
+
+/// What tells a guest that is slow from a network that is broken.
+fn neighbours(address: &str) -> String {
+    let mut said = String::new();
+    for words in [&["ip", "neigh", "show", "to", address][..], &["ping", "-c", "2", "-W", "2", address]] {
+        let answer = exec::read(Command::new(words[0]).args(&words[1..]));
+        said += &answer.unwrap_or_else(|error| format!("{error:#}\n"));
+    }
+    said
 }
 
 fn ask(address: &str) -> Result<Duration> {
