@@ -37,7 +37,7 @@ const VERSION: Version = Version {
     empty_microversions: false,
 };
 
-/// The version before microversions: clients expect it first in the list. It is named only, its routes are those of [`VERSION`].
+/// The version before microversions: clients expect it first in the list. Only its document is there.
 const OLDER: Version = Version {
     id: "v2.0",
     status: "SUPPORTED",
@@ -65,6 +65,7 @@ pub fn service(compute: Compute, web: &WebState) -> Service {
 pub fn routes() -> Routes<Compute> {
     Routes::new()
         .get("/", Access::Public, versions)
+        .get("/v2", Access::Public, older_version)
         .get("/v2.1", Access::Public, version)
         .get("/v2.1/extensions", Access::Token, extensions)
         .get("/v2.1/extensions/{alias}", Access::Token, extension)
@@ -80,6 +81,11 @@ pub fn routes() -> Routes<Compute> {
 
 async fn versions(State(_): State<Compute>, context: MaybeContext) -> Json<Value> {
     Json(discovery::list(&[OLDER, VERSION], context.url()))
+}
+
+async fn older_version(State(_): State<Compute>, context: MaybeContext) -> Json<Value> {
+    let document = Version { media_type: Some("application/vnd.openstack.compute+json;version=2"), ..OLDER };
+    Json(discovery::one(&document, context.url()))
 }
 
 async fn version(State(_): State<Compute>, context: MaybeContext) -> Json<Value> {
