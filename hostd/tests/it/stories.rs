@@ -143,7 +143,8 @@ fn what_cannot_be_started_fails_with_a_reason_and_alone() {
         let _hostd = world.hostd();
         controller.want(vec![world.guest(other), world.guest(id)]);
         controller.running(other, 1).await;
-        let cases: [(&str, fn(&mut humilis_proto::federation::Guest)); 4] = [
+        type Spoil = fn(&mut humilis_proto::federation::Guest);
+        let cases: [(&str, Spoil); 4] = [
             ("digest", |guest| guest.root_disk.as_mut().unwrap().image.as_mut().unwrap().sha256 = "00".repeat(32)),
             ("cannot be fetched", |guest| guest.boot.as_mut().unwrap().kernel.as_mut().unwrap().id = "unknown".into()),
             ("did not become known", |guest| guest.port_ids = vec!["no-such-port".into()]),
