@@ -91,6 +91,20 @@ async fn bad_bodies_are_refused_with_keystones_words() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_endpoints_older_word_for_a_region_makes_it() {
+    for world in worlds().await {
+        let admin = world.admin().await;
+        let service = world.create(&admin, "services", "service", json!({"type": "t", "name": "n"})).await;
+        let endpoint =
+            |key: &str| json!({"service_id": service, "interface": "public", "url": "https://x/", key: "new"});
+        let refused = json!({"endpoint": endpoint("region_id")});
+        assert_eq!(world.call(Method::POST, "/v3/endpoints", &admin, Some(refused)).await.status, 400);
+        world.create(&admin, "endpoints", "endpoint", endpoint("region")).await;
+        assert_eq!(world.get("/v3/regions/new", &admin).await.status, 200);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_domain_goes_with_all_that_it_owns_once_it_is_disabled() {
     for world in worlds().await {
         let admin = world.admin().await;

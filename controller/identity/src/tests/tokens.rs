@@ -44,7 +44,7 @@ async fn every_scope_can_be_had_and_others_not() {
             assert_eq!(answer.status, 201);
             assert!(!answer.json()["token"][key].is_null(), "{key}");
             let text = answer.header("x-subject-token").unwrap();
-            assert_eq!(world.validity(text).await, if key == "user" { 200 } else { 200 });
+            assert_eq!(world.validity(text).await, 200);
         }
         for scope in [on_project("nothing"), json!({"domain": {"id": "default"}}), json!({"project": {"id": "x"}})] {
             assert_eq!(world.login("admin", "secret", scope).await.status, 401);
@@ -115,11 +115,7 @@ async fn a_new_password_ends_old_tokens_and_gives_new_ones_in_the_same_second() 
         let path = format!("/v3/users/{user}/password");
         let change = |original: &str| json!({"user": {"original_password": original, "password": "other"}});
         assert_eq!(world.call(Method::POST, &path, "", Some(change("guess"))).await.status, 401);
-        // The clock does not move: the new token is told apart by its end.
-        let before = world.clock.now();
-        world.clock.advance_seconds(0);
         assert_eq!(world.call(Method::POST, &path, "", Some(change("secret"))).await.status, 204);
-        assert_eq!(before, world.clock.now());
         assert_eq!(world.validity(&old).await, 401);
         assert_eq!(world.login("alice", "secret", Value::Null).await.status, 401);
         world.clock.advance_seconds(1);
