@@ -1,4 +1,5 @@
 //! The architecture's rules of who may touch what, read from `cargo metadata` and the sources' imports.
+#![expect(clippy::unwrap_used, reason = "a test ends where it cannot go on")]
 
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 use std::{
