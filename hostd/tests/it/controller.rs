@@ -13,7 +13,7 @@ use std::{
     collections::{BTreeMap, HashMap},
     pin::Pin,
     sync::{Arc, Mutex},
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_stream::{Stream, wrappers::ReceiverStream, wrappers::TcpListenerStream};
@@ -48,6 +48,7 @@ struct State {
     down: Option<mpsc::Sender<Result<wire::ControllerMessage, Status>>>,
     sequence: u64,
     acknowledged: u64,
+    short_lived: bool,
     call: u64,
     calls: HashMap<u64, oneshot::Sender<Result<Vec<u8>, String>>>,
 }
@@ -90,6 +91,11 @@ impl Controller {
         let size_bytes = bytes.len() as u64;
         self.shared.state.lock().unwrap().images.insert(id.into(), bytes);
         wire::ImageRef { id: id.into(), sha256, size_bytes, disk_format: "raw".into() }
+    }
+
+    /// Whether certificates are signed that have nearly ended.
+    pub fn sign_short_lived(&self, short_lived: bool) {
+        self.shared.state.lock().unwrap().short_lived = short_lived;
     }
 
     /// Wants an object; sent at once when the host is connected.
@@ -269,6 +275,10 @@ impl Service {
         let csr = rustls_pki_types::CertificateSigningRequestDer::from(csr);
         let mut request = CertificateSigningRequestParams::from_der(&csr).unwrap();
         request.params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        if self.0.state.lock().unwrap().short_lived {
+            request.params.not_before = (SystemTime::now() - Duration::from_secs(3600)).into();
+            request.params.not_after = (SystemTime::now() + Duration::from_secs(600)).into();
+        }
         let certificate = request.signed_by(&self.0.issuer).unwrap().pem();
         Response::new(wire::EnrolResponse { host_id: "host".into(), certificate, ca: self.0.ca.clone() })
     }

@@ -239,3 +239,97 @@ fn hostd_may_die_at_every_step_of_stopping_and_removing_a_guest() {
         }
     });
 }
+
+#[test]
+fn what_happens_while_hostd_is_away_is_seen_when_it_is_back() {
+    tell(|world| async move {
+        let controller = world.controller.clone();
+        let id = world.id.as_str();
+        let hostd = world.hostd();
+        controller.want(vec![world.guest(id)]);
+        controller.running(id, 1).await;
+        hostd.kill();
+        controller.forget();
+        end(id);
+        let hostd = world.hostd();
+        let crashed = controller.state(id, GuestState::Crashed).await;
+        assert!(crashed.reason.contains("while hostd was away"), "{}", crashed.reason);
+        controller.change(id, |guest| guest.power.as_mut().unwrap().boot_count = 2);
+        controller.running(id, 2).await;
+
+        // The machine was restarted: its boot id is another one, and no process is left.
+        hostd.kill();
+        controller.forget();
+        end(id);
+        let record = world.state().join("guests").join(id).join("record.json");
+        let mut remembered: serde_json::Value = serde_json::from_slice(&std::fs::read(&record).unwrap()).unwrap();
+        remembered["boot_id"] = "another".into();
+        std::fs::write(&record, remembered.to_string()).unwrap();
+        let _hostd = world.hostd();
+        controller.running(id, 2).await;
+        assert!(process_of(id).is_some(), "it was started again");
+        controller.unwant(&[id]);
+        controller.gone(id).await;
+    });
+}
+
+fn end(id: &str) {
+    let pid = process_of(id).unwrap();
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL).unwrap();
+    while process_of(id).is_some() {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn a_full_disk_fails_who_needs_it_and_nobody_else() {
+    tell(|world| async move {
+        let controller = world.controller.clone();
+        let id = world.id.as_str();
+        world.limit_disk("12M");
+        let _hostd = world.hostd();
+        controller.want(vec![world.guest(id)]);
+        controller.running(id, 1).await;
+        let pid = process_of(id);
+        let big = &format!("{id}-big");
+        let mut object = world.guest(big);
+        if let Some(humilis_proto::federation::object::Object::Guest(guest)) = &mut object.object {
+            let bytes = (0..20 << 20).map(|at: u32| (at.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+            guest.root_disk.as_mut().unwrap().image = Some(controller.image("big", bytes));
+            guest.root_disk.as_mut().unwrap().size_bytes = 0;
+        }
+        controller.want(vec![object]);
+        let failed = controller.state(big, GuestState::Failed).await;
+        assert!(failed.reason.contains("no space left for image"), "{}", failed.reason);
+        controller.unwant(&[big]);
+        controller.gone(big).await;
+        controller.running(id, 1).await;
+        assert_eq!(process_of(id), pid);
+        controller.unwant(&[id]);
+        controller.gone(id).await;
+        assert_eq!(world.leftovers().await, Vec::<String>::new());
+    });
+}
+
+#[test]
+fn a_certificate_is_renewed_before_it_ends() {
+    tell(|world| async move {
+        let controller = world.controller.clone();
+        controller.sign_short_lived(true);
+        let identity = world.state().join("identity/identity.json");
+        let mut hostd = world.hostd_with_fault("ledger.renamed");
+        assert!(hostd.wait(Duration::from_secs(20)).is_some());
+        let first = std::fs::read(&identity).unwrap();
+        controller.sign_short_lived(false);
+        let _hostd = world.hostd();
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while std::fs::read(&identity).unwrap() == first {
+            assert!(Instant::now() < deadline, "the certificate is not renewed");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        controller.want(vec![world.guest(&world.id)]);
+        controller.running(&world.id, 1).await;
+        controller.unwant(&[&world.id]);
+        controller.gone(&world.id).await;
+    });
+}

@@ -22,7 +22,8 @@ pub struct World {
 pub fn tell<F: Future<Output = ()>>(story: impl FnOnce(World) -> F + Send) {
     std::thread::scope(|scope| {
         let told = scope.spawn(|| {
-            nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("the tests run as root");
+            nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET | nix::sched::CloneFlags::CLONE_NEWNS)
+                .expect("the tests run as root");
             let lo = std::process::Command::new("ip").args(["link", "set", "lo", "up"]).status().unwrap();
             assert!(lo.success());
             let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
@@ -62,6 +63,15 @@ impl World {
         );
         fs::write(&path, text).unwrap();
         path
+    }
+
+    /// Gives the state directory a disk of this size, gone with the story's mount namespace.
+    pub fn limit_disk(&self, size: &str) {
+        fs::create_dir_all(self.state()).unwrap();
+        let private = std::process::Command::new("mount").args(["--make-rprivate", "/"]).status().unwrap();
+        let mut mount = std::process::Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"]).arg(self.state());
+        assert!(private.success() && mount.status().unwrap().success());
     }
 
     pub fn log(&self) -> PathBuf {
@@ -181,5 +191,6 @@ impl Drop for World {
             }
             let _ = fs::remove_dir(parent);
         }
+        let _ = nix::mount::umount2(&self.state(), nix::mount::MntFlags::MNT_DETACH);
     }
 }
