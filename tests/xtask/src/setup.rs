@@ -14,8 +14,14 @@ pub enum Need {
 }
 
 /// Program, or file, and the package that brings it.
-const CLOUD: &[(&str, &str)] =
-    &[("ip", "iproute2"), ("nft", "nftables"), ("ssh-keygen", "openssh-client"), ("cc", "gcc")];
+const CLOUD: &[(&str, &str)] = &[
+    ("ip", "iproute2"),
+    ("nft", "nftables"),
+    ("curl", "curl"),
+    ("python3", "python3-venv"),
+    ("ssh-keygen", "openssh-client"),
+    ("cc", "gcc"),
+];
 const TESTS: &[(&str, &str)] = &[
     ("/usr/lib/postgresql", "postgresql"),
     ("qemu-img", "qemu-utils"),
