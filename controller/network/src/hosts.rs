@@ -3,18 +3,18 @@
 use crate::{error::Result, service::NetworkService, sql, sql::Param, touch};
 use async_trait::async_trait;
 use controller_base::id::{HostId, NetworkId, RouterId};
+use controller_db::Connection;
 use controller_ports::{
     Unavailable,
     fleet::{Host, HostObserver, ObjectKey},
 };
-use sqlx::AnyConnection;
 use std::collections::BTreeMap;
 
 /// All members by id.
 pub type Known = BTreeMap<HostId, Host>;
 
 /// Networks that are on the host.
-pub async fn networks_on(conn: &mut AnyConnection, host: HostId) -> Result<Vec<NetworkId>> {
+pub async fn networks_on(conn: &mut Connection, host: HostId) -> Result<Vec<NetworkId>> {
     let sql = "SELECT network_id FROM network_port WHERE host_id = $1 UNION \
                SELECT other.network_id FROM network_port p \
                JOIN network_port leg ON leg.network_id = p.network_id AND leg.device_owner = 'network:router_interface' \
@@ -24,7 +24,7 @@ pub async fn networks_on(conn: &mut AnyConnection, host: HostId) -> Result<Vec<N
 }
 
 /// Routers that are on the host.
-pub async fn routers_on(conn: &mut AnyConnection, host: HostId) -> Result<Vec<RouterId>> {
+pub async fn routers_on(conn: &mut Connection, host: HostId) -> Result<Vec<RouterId>> {
     let sql = "SELECT DISTINCT leg.device_id FROM network_port p JOIN network_port leg ON leg.network_id = p.network_id \
                WHERE p.host_id = $1 AND leg.device_owner = 'network:router_interface'";
     sql::ids(conn, sql, [Param::text(host)]).await

@@ -12,10 +12,10 @@ use controller_base::{
     Clock, Timestamp,
     id::{HostId, ProjectId},
 };
+use controller_db::Connection;
 use controller_db::{Conn, Db, DbError, Tx};
 use controller_ports::fleet::{Fleet, ObjectKey};
 use futures::future::BoxFuture;
-use sqlx::AnyConnection;
 use std::{collections::BTreeSet, sync::Arc};
 
 /// How often a change is tried when it collides with another one.
@@ -128,7 +128,7 @@ pub struct Change {
 
 impl Change {
     /// For the stores.
-    pub fn conn(&mut self) -> &mut AnyConnection {
+    pub fn conn(&mut self) -> &mut Connection {
         &mut self.tx
     }
 

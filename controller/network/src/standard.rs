@@ -6,8 +6,8 @@ use crate::{
     sql::{Cells, Columns, Param},
 };
 use controller_base::{Generation, Timestamp, id::ProjectId};
+use controller_db::AnyRow;
 use serde_json::{Map, Value, json};
-use sqlx::any::AnyRow;
 
 /// What every resource has.
 #[derive(Clone, Debug, PartialEq, Eq)]

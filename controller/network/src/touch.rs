@@ -6,11 +6,11 @@
 
 use crate::{error::Result, port::model::Port, service::Change, sql, sql::Param};
 use controller_base::id::{HostId, NetworkId, RouterId, SecurityGroupId};
+use controller_db::Connection;
 use controller_ports::fleet::ObjectKey;
-use sqlx::AnyConnection;
 
 /// The hosts that have the network.
-pub async fn hosts_of_network(conn: &mut AnyConnection, id: NetworkId) -> Result<Vec<HostId>> {
+pub async fn hosts_of_network(conn: &mut Connection, id: NetworkId) -> Result<Vec<HostId>> {
     let sql = "SELECT DISTINCT p.host_id FROM network_port p WHERE p.host_id IS NOT NULL AND (p.network_id = $1 OR p.network_id IN \
                (SELECT other.network_id FROM network_port leg JOIN network_port other ON other.device_id = leg.device_id \
                WHERE leg.network_id = $1 AND leg.device_owner IN ('network:router_interface', 'network:router_gateway') \
@@ -19,7 +19,7 @@ pub async fn hosts_of_network(conn: &mut AnyConnection, id: NetworkId) -> Result
 }
 
 /// The hosts that have the router.
-pub async fn hosts_of_router(conn: &mut AnyConnection, id: RouterId) -> Result<Vec<HostId>> {
+pub async fn hosts_of_router(conn: &mut Connection, id: RouterId) -> Result<Vec<HostId>> {
     let sql = "SELECT DISTINCT p.host_id FROM network_port p JOIN network_port leg ON leg.network_id = p.network_id \
                WHERE p.host_id IS NOT NULL AND leg.device_id = $1 AND leg.device_owner = 'network:router_interface' \
                ORDER BY p.host_id";
@@ -27,7 +27,7 @@ pub async fn hosts_of_router(conn: &mut AnyConnection, id: RouterId) -> Result<V
 }
 
 /// The hosts that have the group.
-pub async fn hosts_of_group(conn: &mut AnyConnection, id: SecurityGroupId) -> Result<Vec<HostId>> {
+pub async fn hosts_of_group(conn: &mut Connection, id: SecurityGroupId) -> Result<Vec<HostId>> {
     let sql = "SELECT DISTINCT p.host_id FROM network_port p JOIN network_port_group g ON g.port_id = p.id \
                WHERE p.host_id IS NOT NULL AND (g.group_id = $1 OR g.group_id IN \
                (SELECT r.group_id FROM network_security_group_rule r WHERE r.remote_group_id = $1))";
@@ -35,7 +35,7 @@ pub async fn hosts_of_group(conn: &mut AnyConnection, id: SecurityGroupId) -> Re
 }
 
 /// The routers with a leg in the network, and the other networks behind them.
-async fn neighbourhood(conn: &mut AnyConnection, id: NetworkId) -> Result<(Vec<RouterId>, Vec<NetworkId>)> {
+async fn neighbourhood(conn: &mut Connection, id: NetworkId) -> Result<(Vec<RouterId>, Vec<NetworkId>)> {
     let routers = "SELECT DISTINCT device_id FROM network_port \
                    WHERE network_id = $1 AND device_owner = 'network:router_interface'";
     let networks = "SELECT DISTINCT other.network_id FROM network_port leg JOIN network_port other ON other.device_id = leg.device_id \
@@ -45,7 +45,7 @@ async fn neighbourhood(conn: &mut AnyConnection, id: NetworkId) -> Result<(Vec<R
 }
 
 /// The legs of a router lie in these networks.
-async fn networks_of_router(conn: &mut AnyConnection, id: RouterId) -> Result<Vec<NetworkId>> {
+async fn networks_of_router(conn: &mut Connection, id: RouterId) -> Result<Vec<NetworkId>> {
     let sql = "SELECT DISTINCT network_id FROM network_port WHERE device_id = $1 \
                AND device_owner IN ('network:router_interface', 'network:router_gateway')";
     sql::ids(conn, sql, [Param::text(id)]).await
@@ -126,7 +126,7 @@ impl Change {
 }
 
 /// The groups that a group's rules name.
-pub async fn remote_groups(conn: &mut AnyConnection, id: SecurityGroupId) -> Result<Vec<SecurityGroupId>> {
+pub async fn remote_groups(conn: &mut Connection, id: SecurityGroupId) -> Result<Vec<SecurityGroupId>> {
     let sql = "SELECT DISTINCT remote_group_id FROM network_security_group_rule \
                WHERE group_id = $1 AND remote_group_id IS NOT NULL AND remote_group_id <> $1";
     sql::ids(conn, sql, [Param::text(id)]).await

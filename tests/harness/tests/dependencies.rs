@@ -22,9 +22,12 @@ const LAYERS: &[&str] = &["controller-base", "controller-db", "controller-web", 
 
 /// A crate and the places where it may be named: beginnings or pieces of paths.
 const OWNERS: &[(&str, &[&str])] = &[
-    ("sqlx", &["controller/db/", "/store.rs", "/store/"]),
-    ("axum", &["controller/web/", "/api.rs", "/api/", "controller/src/"]),
-    ("tonic", &["proto/", "controller/fleet/", "hostd/src/federation/", "hostd/tests/"]),
+    ("sqlx", &["controller/db/", "/store.rs", "/store/", "/sql.rs"]),
+    (
+        "axum",
+        &["controller/web/", "/api.rs", "_api.rs", "/api/", "/failure.rs", "/tests/", "/testing.rs", "controller/src/"],
+    ),
+    ("tonic", &["proto/", "controller/fleet/", "hostd/src/federation/", "hostd/src/local.rs", "hostd/tests/"]),
     ("kvm_ioctls", &["vmm/sys/", "vmm/src/"]),
 ];
 

@@ -8,9 +8,9 @@ pub(crate) mod policy;
 pub(crate) mod store;
 
 use controller_base::id::{HostId, ProjectId, UserId};
+use controller_db::Connection;
 use controller_db::DbError;
 use controller_ports::placement::Constraints;
-use sqlx::AnyConnection;
 
 /// A group.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,7 +68,7 @@ pub(crate) struct MemberHost {
 
 /// Narrows the choice of a host to what the group allows. The soft policies leave it to placement.
 pub(crate) async fn constrain(
-    connection: &mut AnyConnection,
+    connection: &mut Connection,
     group: &ServerGroup,
     constraints: &mut Constraints,
 ) -> Result<(), DbError> {

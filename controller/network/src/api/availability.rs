@@ -9,10 +9,10 @@ use crate::{
     subnet,
 };
 use axum::extract::{Path, State};
+use controller_db::Connection;
 use controller_db::Filter;
 use controller_web::{ApiError, Context, Json, Params, Target};
 use serde_json::{Value, json};
-use sqlx::AnyConnection;
 
 type Answer = std::result::Result<Json<Value>, ApiError>;
 
@@ -21,7 +21,7 @@ fn number(value: u128) -> Value {
     u64::try_from(value).map_or_else(|_| json!(value as f64), |value| json!(value))
 }
 
-async fn render(conn: &mut AnyConnection, network: &Network) -> Result<Value> {
+async fn render(conn: &mut Connection, network: &Network) -> Result<Value> {
     let (mut total, mut used) = (0_u128, 0_i64);
     let mut parts = Vec::new();
     for subnet in subnet::store::of_network(conn, network.id).await? {

@@ -84,7 +84,7 @@ pub async fn show<R: Resource>(
 }
 
 /// One that the caller may see.
-pub async fn find<R: Resource>(conn: &mut sqlx::AnyConnection, context: &Context, id: &str) -> Result<R::Model> {
+pub async fn find<R: Resource>(conn: &mut controller_db::Connection, context: &Context, id: &str) -> Result<R::Model> {
     let filter = Filter::new(R::SELECT).and_eq("id", Some(id.to_ascii_lowercase()));
     let found = R::list(conn, filter).await?.pop();
     let target = found.as_ref().map(R::target).unwrap_or_default();

@@ -6,10 +6,10 @@ use crate::{
     service::{Caller, Change, NetworkService},
     standard::Standard,
 };
+use controller_db::Connection;
 use controller_db::Filter;
 use controller_web::Target;
 use serde_json::{Map, Value};
-use sqlx::AnyConnection;
 use std::future::Future;
 
 /// The names of a kind's policy rules.
@@ -45,7 +45,7 @@ pub trait Resource: Send + Sync + 'static {
     const COLUMNS: &'static [&'static str];
 
     /// All that the filter lets through.
-    fn list(conn: &mut AnyConnection, filter: Filter) -> impl Future<Output = Result<Vec<Self::Model>>> + Send;
+    fn list(conn: &mut Connection, filter: Filter) -> impl Future<Output = Result<Vec<Self::Model>>> + Send;
     /// Leaves out what a project's caller cannot see anyway; the policy decides about the rest.
     fn visible(filter: Filter, project: &str) -> Filter;
     /// What it has in common with the others.
@@ -61,7 +61,7 @@ pub trait Resource: Send + Sync + 'static {
         Self::target(model)
     }
     /// The same for one that is to be made.
-    fn new_target(conn: &mut AnyConnection, attributes: &Attributes) -> impl Future<Output = Result<Target>> + Send;
+    fn new_target(conn: &mut Connection, attributes: &Attributes) -> impl Future<Output = Result<Target>> + Send;
     /// Rules beyond those of the table.
     fn extra_rules(_attributes: &Attributes, _verb: Verb) -> Vec<&'static str> {
         Vec::new()

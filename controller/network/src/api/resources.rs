@@ -10,10 +10,10 @@ use crate::{
     subnet,
 };
 use controller_base::id::{NetworkId, PortId};
+use controller_db::Connection;
 use controller_db::{Filter, Value as Bind};
 use controller_web::Target;
 use serde_json::{Map, Value};
-use sqlx::AnyConnection;
 use std::str::FromStr;
 
 const STANDARD_COLUMNS: &[&str] = &["id", "project_id", "name"];
@@ -27,7 +27,7 @@ fn new_project_target(attributes: &Attributes) -> Target {
 }
 
 /// The target of something in a network that is to be made.
-async fn in_network(conn: &mut AnyConnection, attributes: &Attributes) -> Result<Target> {
+async fn in_network(conn: &mut Connection, attributes: &Attributes) -> Result<Target> {
     let target = new_project_target(attributes);
     let id: Option<NetworkId> = attributes.parsed("network_id");
     let Some(id) = id else { return Ok(target) };
@@ -80,7 +80,7 @@ impl Resource for Networks {
     const SELECT: &'static str = network::store::SELECT;
     const COLUMNS: &'static [&'static str] = STANDARD_COLUMNS;
 
-    async fn list(conn: &mut AnyConnection, filter: Filter) -> Result<Vec<Self::Model>> {
+    async fn list(conn: &mut Connection, filter: Filter) -> Result<Vec<Self::Model>> {
         network::store::list(conn, filter).await
     }
     fn visible(filter: Filter, project: &str) -> Filter {
@@ -98,7 +98,7 @@ impl Resource for Networks {
     fn target(model: &Self::Model) -> Target {
         with_network(project_target(&model.standard), &model.into())
     }
-    async fn new_target(_: &mut AnyConnection, attributes: &Attributes) -> Result<Target> {
+    async fn new_target(_: &mut Connection, attributes: &Attributes) -> Result<Target> {
         Ok(new_project_target(attributes))
     }
     async fn create(change: &mut Change, _: &Caller, attributes: &Attributes) -> Result<String> {
@@ -129,7 +129,7 @@ impl Resource for Subnets {
     const SELECT: &'static str = subnet::store::SELECT;
     const COLUMNS: &'static [&'static str] = &["id", "project_id", "name", "network_id", "cidr"];
 
-    async fn list(conn: &mut AnyConnection, filter: Filter) -> Result<Vec<Self::Model>> {
+    async fn list(conn: &mut Connection, filter: Filter) -> Result<Vec<Self::Model>> {
         subnet::store::list(conn, filter).await
     }
     fn visible(filter: Filter, project: &str) -> Filter {
@@ -148,7 +148,7 @@ impl Resource for Subnets {
     fn target(model: &Self::Model) -> Target {
         with_network(project_target(&model.standard), &model.network)
     }
-    async fn new_target(conn: &mut AnyConnection, attributes: &Attributes) -> Result<Target> {
+    async fn new_target(conn: &mut Connection, attributes: &Attributes) -> Result<Target> {
         let target = in_network(conn, attributes).await?;
         let id = attributes.text("network_id").unwrap_or_default();
         match network::store::get(conn, parse(&id, Networks::not_found)?).await? {
@@ -184,7 +184,7 @@ impl Resource for Ports {
     const COLUMNS: &'static [&'static str] =
         &["id", "project_id", "name", "network_id", "device_id", "device_owner", "status"];
 
-    async fn list(conn: &mut AnyConnection, filter: Filter) -> Result<Vec<Self::Model>> {
+    async fn list(conn: &mut Connection, filter: Filter) -> Result<Vec<Self::Model>> {
         port::store::list(conn, filter).await
     }
     fn visible(filter: Filter, project: &str) -> Filter {
@@ -208,7 +208,7 @@ impl Resource for Ports {
         with_network(project_target(&model.standard), &model.network)
             .with_flag("network_device", owner.starts_with("network:"))
     }
-    async fn new_target(conn: &mut AnyConnection, attributes: &Attributes) -> Result<Target> {
+    async fn new_target(conn: &mut Connection, attributes: &Attributes) -> Result<Target> {
         let owner = attributes.text("device_owner").unwrap_or_default();
         Ok(in_network(conn, attributes).await?.with_flag("network_device", owner.starts_with("network:")))
     }
@@ -251,7 +251,7 @@ impl Resource for Routers {
     const SELECT: &'static str = router::store::SELECT;
     const COLUMNS: &'static [&'static str] = STANDARD_COLUMNS;
 
-    async fn list(conn: &mut AnyConnection, filter: Filter) -> Result<Vec<Self::Model>> {
+    async fn list(conn: &mut Connection, filter: Filter) -> Result<Vec<Self::Model>> {
         router::store::list(conn, filter).await
     }
     fn visible(filter: Filter, project: &str) -> Filter {
@@ -269,7 +269,7 @@ impl Resource for Routers {
     fn target(model: &Self::Model) -> Target {
         project_target(&model.standard)
     }
-    async fn new_target(_: &mut AnyConnection, attributes: &Attributes) -> Result<Target> {
+    async fn new_target(_: &mut Connection, attributes: &Attributes) -> Result<Target> {
         Ok(new_project_target(attributes))
     }
     fn extra_rules(attributes: &Attributes, verb: Verb) -> Vec<&'static str> {
@@ -330,7 +330,7 @@ impl Resource for FloatingIps {
     const SELECT: &'static str = floating_ip::store::SELECT;
     const COLUMNS: &'static [&'static str] = &["id", "project_id", "port_id", "router_id", "status"];
 
-    async fn list(conn: &mut AnyConnection, filter: Filter) -> Result<Vec<Self::Model>> {
+    async fn list(conn: &mut Connection, filter: Filter) -> Result<Vec<Self::Model>> {
         floating_ip::store::list_shown(conn, filter).await
     }
     fn visible(filter: Filter, project: &str) -> Filter {
@@ -348,7 +348,7 @@ impl Resource for FloatingIps {
     fn target(model: &Self::Model) -> Target {
         project_target(&model.floating.standard)
     }
-    async fn new_target(_: &mut AnyConnection, attributes: &Attributes) -> Result<Target> {
+    async fn new_target(_: &mut Connection, attributes: &Attributes) -> Result<Target> {
         Ok(new_project_target(attributes))
     }
     async fn create(change: &mut Change, caller: &Caller, attributes: &Attributes) -> Result<String> {
@@ -383,7 +383,7 @@ impl Resource for SecurityGroups {
     const SELECT: &'static str = security_group::store::SELECT;
     const COLUMNS: &'static [&'static str] = STANDARD_COLUMNS;
 
-    async fn list(conn: &mut AnyConnection, filter: Filter) -> Result<Vec<Self::Model>> {
+    async fn list(conn: &mut Connection, filter: Filter) -> Result<Vec<Self::Model>> {
         security_group::store::list(conn, filter).await
     }
     fn visible(filter: Filter, project: &str) -> Filter {
@@ -401,7 +401,7 @@ impl Resource for SecurityGroups {
     fn target(model: &Self::Model) -> Target {
         project_target(&model.standard)
     }
-    async fn new_target(_: &mut AnyConnection, attributes: &Attributes) -> Result<Target> {
+    async fn new_target(_: &mut Connection, attributes: &Attributes) -> Result<Target> {
         Ok(new_project_target(attributes))
     }
     async fn create(change: &mut Change, _: &Caller, attributes: &Attributes) -> Result<String> {
@@ -439,7 +439,7 @@ impl Resource for SecurityGroupRules {
     const SELECT: &'static str = security_group::store::SELECT_RULES;
     const COLUMNS: &'static [&'static str] = &["id", "project_id", "direction", "remote_group_id"];
 
-    async fn list(conn: &mut AnyConnection, filter: Filter) -> Result<Vec<Self::Model>> {
+    async fn list(conn: &mut Connection, filter: Filter) -> Result<Vec<Self::Model>> {
         security_group::store::list_rules(conn, filter).await
     }
     fn visible(filter: Filter, project: &str) -> Filter {
@@ -457,7 +457,7 @@ impl Resource for SecurityGroupRules {
     fn target(model: &Self::Model) -> Target {
         project_target(&model.standard)
     }
-    async fn new_target(_: &mut AnyConnection, attributes: &Attributes) -> Result<Target> {
+    async fn new_target(_: &mut Connection, attributes: &Attributes) -> Result<Target> {
         Ok(new_project_target(attributes))
     }
     async fn create(change: &mut Change, caller: &Caller, attributes: &Attributes) -> Result<String> {

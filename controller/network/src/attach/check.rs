@@ -9,8 +9,8 @@ use crate::{
     subnet,
 };
 use controller_base::id::{NetworkId, PortId, ProjectId};
+use controller_db::Connection;
 use controller_ports::network::{AttachError, RequestedNic};
-use sqlx::AnyConnection;
 use std::{collections::HashSet, net::IpAddr};
 
 /// The project's only network, its own or a shared one, that is not external.
@@ -71,12 +71,7 @@ pub fn require_pluggable(network: &network::model::Network, caller: &Caller) -> 
     Ok(())
 }
 
-async fn check_network(
-    conn: &mut AnyConnection,
-    caller: &Caller,
-    id: NetworkId,
-    fixed_ip: Option<IpAddr>,
-) -> Result<()> {
+async fn check_network(conn: &mut Connection, caller: &Caller, id: NetworkId, fixed_ip: Option<IpAddr>) -> Result<()> {
     let network = network::store::require(conn, id).await?;
     require_pluggable(&network, caller)?;
     let Some(address) = fixed_ip else { return Ok(()) };
@@ -89,7 +84,7 @@ async fn check_network(
     }
 }
 
-async fn check_port(conn: &mut AnyConnection, caller: &Caller, id: PortId) -> Result<()> {
+async fn check_port(conn: &mut Connection, caller: &Caller, id: PortId) -> Result<()> {
     let port = port::store::require(conn, id).await?;
     if !caller.owns(port.standard.project_id.as_ref()) {
         return Err(Error::PortNotFound(id.to_string()));

@@ -7,10 +7,10 @@ use crate::{
     standard::check_written,
 };
 use controller_base::id::{ProjectId, SecurityGroupId, ServerId};
+use controller_db::Connection;
 use controller_db::Filter;
 use controller_ports::network::AttachError;
 use futures::FutureExt;
-use sqlx::AnyConnection;
 
 /// Ids of the project's groups, each once.
 pub async fn resolve(
@@ -31,7 +31,7 @@ pub async fn resolve(
 }
 
 async fn one(
-    conn: &mut AnyConnection,
+    conn: &mut Connection,
     project: &ProjectId,
     text: &str,
 ) -> std::result::Result<SecurityGroupId, AttachError> {

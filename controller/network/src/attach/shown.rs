@@ -8,10 +8,10 @@ use crate::{
     sql::{self, Cells},
 };
 use controller_base::id::{NetworkId, PortId, SecurityGroupId, ServerId};
+use controller_db::Connection;
 use controller_db::{Filter, Value};
 use controller_ports::network::AttachedPort;
 use regex::Regex;
-use sqlx::AnyConnection;
 use std::{
     collections::{BTreeSet, HashMap},
     net::IpAddr,
@@ -46,7 +46,7 @@ pub async fn ports_of(service: &NetworkService, servers: &[ServerId]) -> Result<
     Ok(found)
 }
 
-async fn network_names(conn: &mut AnyConnection, ports: &[Port]) -> Result<HashMap<NetworkId, String>> {
+async fn network_names(conn: &mut Connection, ports: &[Port]) -> Result<HashMap<NetworkId, String>> {
     let ids: BTreeSet<NetworkId> = ports.iter().map(|port| port.network_id).collect();
     let ids: Vec<_> = ids.into_iter().collect();
     let mut names = HashMap::new();
@@ -59,7 +59,7 @@ async fn network_names(conn: &mut AnyConnection, ports: &[Port]) -> Result<HashM
     Ok(names)
 }
 
-async fn group_names(conn: &mut AnyConnection, ports: &[Port]) -> Result<HashMap<SecurityGroupId, String>> {
+async fn group_names(conn: &mut Connection, ports: &[Port]) -> Result<HashMap<SecurityGroupId, String>> {
     let ids: BTreeSet<SecurityGroupId> = ports.iter().flat_map(|port| port.groups.iter().copied()).collect();
     let ids: Vec<_> = ids.into_iter().collect();
     let mut names = HashMap::new();
@@ -73,7 +73,7 @@ async fn group_names(conn: &mut AnyConnection, ports: &[Port]) -> Result<HashMap
     Ok(names)
 }
 
-async fn floating_ips(conn: &mut AnyConnection, ports: &[Port]) -> Result<HashMap<PortId, Vec<(IpAddr, IpAddr)>>> {
+async fn floating_ips(conn: &mut Connection, ports: &[Port]) -> Result<HashMap<PortId, Vec<(IpAddr, IpAddr)>>> {
     let mut found: HashMap<PortId, Vec<(IpAddr, IpAddr)>> = HashMap::new();
     for chunk in ports.chunks(CHUNK) {
         let filter = Filter::new(floating_ip::store::SELECT)

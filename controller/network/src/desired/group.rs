@@ -5,16 +5,13 @@ use crate::{
     security_group::{self, model::Rule},
 };
 use controller_base::{Generation, id::SecurityGroupId};
+use controller_db::Connection;
 use controller_ports::fleet::{
     DesiredObject, DesiredSecurityGroup,
     net::{Remote, SecurityRule},
 };
-use sqlx::AnyConnection;
 
-pub(super) async fn build(
-    conn: &mut AnyConnection,
-    id: SecurityGroupId,
-) -> Result<Option<(Generation, DesiredObject)>> {
+pub(super) async fn build(conn: &mut Connection, id: SecurityGroupId) -> Result<Option<(Generation, DesiredObject)>> {
     let Some(group) = security_group::store::get(conn, id).await? else { return Ok(None) };
     let desired = DesiredSecurityGroup {
         name: group.standard.name.clone(),

@@ -23,11 +23,11 @@ use crate::{
 };
 use async_trait::async_trait;
 use controller_base::id::{HostId, PortId, SecurityGroupId};
+use controller_db::Connection;
 use controller_ports::{
     Unavailable,
     fleet::{Desired, DesiredState, ObjectKey},
 };
-use sqlx::AnyConnection;
 
 /// What the builders need beside the database.
 struct View<'a> {
@@ -86,7 +86,7 @@ async fn get(service: &NetworkService, host: HostId, key: ObjectKey) -> Result<O
     build(&mut conn, &view, key).await
 }
 
-async fn build(conn: &mut AnyConnection, view: &View<'_>, key: ObjectKey) -> Result<Option<Desired>> {
+async fn build(conn: &mut Connection, view: &View<'_>, key: ObjectKey) -> Result<Option<Desired>> {
     let built = match key {
         ObjectKey::Guest(_) => None,
         ObjectKey::Network(id) => network::build(conn, view, id).await?,
@@ -97,11 +97,11 @@ async fn build(conn: &mut AnyConnection, view: &View<'_>, key: ObjectKey) -> Res
     Ok(built.map(|(generation, object)| Desired { key, generation, object }))
 }
 
-async fn ports_on(conn: &mut AnyConnection, host: HostId) -> Result<Vec<PortId>> {
+async fn ports_on(conn: &mut Connection, host: HostId) -> Result<Vec<PortId>> {
     sql::ids(conn, "SELECT id FROM network_port WHERE host_id = $1", [Param::text(host)]).await
 }
 
-async fn groups_on(conn: &mut AnyConnection, host: HostId) -> Result<Vec<SecurityGroupId>> {
+async fn groups_on(conn: &mut Connection, host: HostId) -> Result<Vec<SecurityGroupId>> {
     let sql = "SELECT g.group_id FROM network_port_group g JOIN network_port p ON p.id = g.port_id WHERE p.host_id = $1 UNION \
                SELECT r.remote_group_id FROM network_security_group_rule r JOIN network_port_group g ON g.group_id = r.group_id \
                JOIN network_port p ON p.id = g.port_id WHERE p.host_id = $1 AND r.remote_group_id IS NOT NULL";

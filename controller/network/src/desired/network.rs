@@ -11,15 +11,15 @@ use controller_base::{
     Generation,
     id::{HostId, NetworkId},
 };
+use controller_db::Connection;
 use controller_db::{Filter, Value};
 use controller_ports::fleet::{
     DesiredNetwork, DesiredObject,
     net::{DesiredSubnet, RemotePort, Segment},
 };
-use sqlx::AnyConnection;
 
 pub(super) async fn build(
-    conn: &mut AnyConnection,
+    conn: &mut Connection,
     view: &View<'_>,
     id: NetworkId,
 ) -> Result<Option<(Generation, DesiredObject)>> {
@@ -65,7 +65,7 @@ fn convert(subnet: &Subnet, service_port: Option<&Port>) -> DesiredSubnet {
 }
 
 /// The network's ports on other hosts whose tunnels' ends are known.
-async fn remotes(conn: &mut AnyConnection, view: &View<'_>, id: NetworkId) -> Result<Vec<RemotePort>> {
+async fn remotes(conn: &mut Connection, view: &View<'_>, id: NetworkId) -> Result<Vec<RemotePort>> {
     let filter = Filter::new(port::store::SELECT)
         .and_eq("network_id", Some(id.to_string()))
         .and("host_id IS NOT NULL AND host_id <> ?", [Value::text(view.host)])

@@ -9,13 +9,13 @@ use crate::{
     },
 };
 use controller_base::{Generation, id::PortId};
+use controller_db::Connection;
 use controller_ports::fleet::{DesiredObject, DesiredPort, net};
 use ipnet::IpNet;
-use sqlx::AnyConnection;
 use std::net::IpAddr;
 
 pub(super) async fn build(
-    conn: &mut AnyConnection,
+    conn: &mut Connection,
     view: &View<'_>,
     id: PortId,
 ) -> Result<Option<(Generation, DesiredObject)>> {

@@ -12,15 +12,15 @@ use crate::{
     subnet, touch,
 };
 use controller_base::{Generation, id::RouterId};
+use controller_db::Connection;
 use controller_ports::fleet::{
     DesiredObject, DesiredRouter,
     net::{DesiredFloatingIp, ExternalGateway, RouterLeg},
 };
-use sqlx::AnyConnection;
 use std::net::IpAddr;
 
 pub(super) async fn build(
-    conn: &mut AnyConnection,
+    conn: &mut Connection,
     view: &View<'_>,
     id: RouterId,
 ) -> Result<Option<(Generation, DesiredObject)>> {
@@ -43,7 +43,7 @@ pub(super) async fn build(
 }
 
 /// A leg, and the gateways of its subnets.
-async fn leg(conn: &mut AnyConnection, port: &Port) -> Result<(RouterLeg, Vec<IpAddr>)> {
+async fn leg(conn: &mut Connection, port: &Port) -> Result<(RouterLeg, Vec<IpAddr>)> {
     let mut addresses = Vec::new();
     let mut gateways = Vec::new();
     for fixed in &port.fixed_ips {
@@ -55,7 +55,7 @@ async fn leg(conn: &mut AnyConnection, port: &Port) -> Result<(RouterLeg, Vec<Ip
     Ok((leg, gateways))
 }
 
-async fn gateway(conn: &mut AnyConnection, router: &Router, snat_here: bool) -> Result<Option<ExternalGateway>> {
+async fn gateway(conn: &mut Connection, router: &Router, snat_here: bool) -> Result<Option<ExternalGateway>> {
     let port = port::store::of_device(conn, &router.id.to_string(), ROUTER_GATEWAY).await?.pop();
     let Some(port) = port else { return Ok(None) };
     let (leg, next_hops) = leg(conn, &port).await?;
@@ -64,7 +64,7 @@ async fn gateway(conn: &mut AnyConnection, router: &Router, snat_here: bool) -> 
 
 /// Those of ports on this host; those of ports on no host are kept by the host that hides the tenants' addresses.
 async fn floating_ips(
-    conn: &mut AnyConnection,
+    conn: &mut Connection,
     view: &View<'_>,
     id: RouterId,
     elected: bool,

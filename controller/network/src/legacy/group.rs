@@ -10,12 +10,12 @@ use crate::{
     service::{Caller, Change, NetworkService},
 };
 use controller_base::id::{ProjectId, SecurityGroupId, SecurityGroupRuleId};
+use controller_db::Connection;
 use controller_db::Filter;
 use controller_ports::legacy_network::{Group, NewRule, Rule, Source};
 use futures::FutureExt;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use serde_json::{Value, json};
-use sqlx::AnyConnection;
 
 /// The project's groups.
 pub async fn list(service: &NetworkService, project: &ProjectId) -> Result<Vec<Group>> {
@@ -141,7 +141,7 @@ async fn own_rule(change: &mut Change, project: &ProjectId, id: SecurityGroupRul
     Ok(())
 }
 
-async fn own(conn: &mut AnyConnection, project: &ProjectId, id: SecurityGroupId) -> Result<model::SecurityGroup> {
+async fn own(conn: &mut Connection, project: &ProjectId, id: SecurityGroupId) -> Result<model::SecurityGroup> {
     let group = store::require(conn, id).await?;
     match group.standard.project_id.as_ref() == Some(project) {
         true => Ok(group),
@@ -154,7 +154,7 @@ fn read(table: &[Attribute], verb: Verb, body: Value) -> Result<Attributes> {
     attributes::parse(table, verb, item)
 }
 
-async fn render(conn: &mut AnyConnection, project: &ProjectId, group: &model::SecurityGroup) -> Result<Group> {
+async fn render(conn: &mut Connection, project: &ProjectId, group: &model::SecurityGroup) -> Result<Group> {
     let mut rules = Vec::new();
     for rule in group.rules.iter().filter(|rule| rule.ingress) {
         rules.push(render_rule(conn, project, rule).await?);
@@ -168,7 +168,7 @@ async fn render(conn: &mut AnyConnection, project: &ProjectId, group: &model::Se
     })
 }
 
-async fn render_rule(conn: &mut AnyConnection, project: &ProjectId, rule: &model::Rule) -> Result<Rule> {
+async fn render_rule(conn: &mut Connection, project: &ProjectId, rule: &model::Rule) -> Result<Rule> {
     let from = match rule.remote_group_id {
         Some(id) => {
             let group = store::require(conn, id).await?;

@@ -8,9 +8,9 @@ use crate::{
     subnet::{self, model::Subnet},
 };
 use controller_base::id::SubnetId;
+use controller_db::Connection;
 use controller_ports::fleet::net::FixedIp;
 use ipnet::IpNet;
-use sqlx::AnyConnection;
 use std::net::IpAddr;
 
 /// How many random addresses are tried before all taken ones are looked through.
@@ -51,7 +51,7 @@ impl Asker<'_> {
 
 /// The addresses of a port: those that are asked for, or one of each family; and on each subnet where ports form theirs by
 /// themselves, that one.
-pub async fn choose(conn: &mut AnyConnection, asker: &Asker<'_>, wanted: Option<&[Wanted]>) -> Result<Vec<FixedIp>> {
+pub async fn choose(conn: &mut Connection, asker: &Asker<'_>, wanted: Option<&[Wanted]>) -> Result<Vec<FixedIp>> {
     let mut chosen = Vec::new();
     match wanted {
         Some([]) => return Ok(chosen),
@@ -79,7 +79,7 @@ pub async fn choose(conn: &mut AnyConnection, asker: &Asker<'_>, wanted: Option<
     Ok(chosen)
 }
 
-async fn choose_any(conn: &mut AnyConnection, asker: &Asker<'_>, version: i64) -> Result<Option<FixedIp>> {
+async fn choose_any(conn: &mut Connection, asker: &Asker<'_>, version: i64) -> Result<Option<FixedIp>> {
     let mut exhausted = false;
     for subnet in asker.subnets {
         let fits = subnet.ip_version() == version && subnet.serves(asker.device_owner);
@@ -95,7 +95,7 @@ async fn choose_any(conn: &mut AnyConnection, asker: &Asker<'_>, version: i64) -
 }
 
 async fn choose_wanted(
-    conn: &mut AnyConnection,
+    conn: &mut Connection,
     asker: &Asker<'_>,
     wanted: Wanted,
     chosen: &[FixedIp],
@@ -126,7 +126,7 @@ async fn choose_wanted(
     }
 }
 
-async fn explicit(conn: &mut AnyConnection, asker: &Asker<'_>, subnet: &Subnet, address: IpAddr) -> Result<FixedIp> {
+async fn explicit(conn: &mut Connection, asker: &Asker<'_>, subnet: &Subnet, address: IpAddr) -> Result<FixedIp> {
     let fixed = FixedIp { subnet_id: subnet.id, address };
     if !usable(&subnet.cidr, address) {
         return Err(Error::InvalidIpForSubnet(address.to_string()));
@@ -155,7 +155,7 @@ pub fn auto_address(subnet: &Subnet, mac_text: &str) -> Option<IpAddr> {
     }
 }
 
-async fn auto(conn: &mut AnyConnection, subnet: &Subnet, asker: &Asker<'_>) -> Result<FixedIp> {
+async fn auto(conn: &mut Connection, subnet: &Subnet, asker: &Asker<'_>) -> Result<FixedIp> {
     let own = auto_address(subnet, asker.mac).ok_or_else(|| Error::InvalidIpForSubnet(asker.mac.to_owned()))?;
     if let Some(holder) = subnet::store::holder(conn, subnet.id, own).await? {
         tracing::debug!(%holder, address = %own, "another port has the address that this one would form");
@@ -165,7 +165,7 @@ async fn auto(conn: &mut AnyConnection, subnet: &Subnet, asker: &Asker<'_>) -> R
 }
 
 /// Any free address of the subnet but those chosen before.
-pub async fn from_subnet(conn: &mut AnyConnection, subnet: &Subnet, mac: &str, chosen: &[FixedIp]) -> Result<FixedIp> {
+pub async fn from_subnet(conn: &mut Connection, subnet: &Subnet, mac: &str, chosen: &[FixedIp]) -> Result<FixedIp> {
     if subnet.is_auto_address()
         && let Some(own) = auto_address(subnet, mac)
         && subnet::store::holder(conn, subnet.id, own).await?.is_none()
@@ -178,7 +178,7 @@ pub async fn from_subnet(conn: &mut AnyConnection, subnet: &Subnet, mac: &str, c
     }
 }
 
-async fn pick(conn: &mut AnyConnection, subnet: &Subnet, chosen: &[FixedIp]) -> Result<Option<IpAddr>> {
+async fn pick(conn: &mut Connection, subnet: &Subnet, chosen: &[FixedIp]) -> Result<Option<IpAddr>> {
     let is_chosen =
         |address: &IpAddr| chosen.iter().any(|fixed| fixed.subnet_id == subnet.id && fixed.address == *address);
     let candidates = pool::candidates(&subnet.pools, TRIES, &mut rand::rng());

@@ -7,7 +7,7 @@ use crate::{
     sql::{self, Cells, Param},
 };
 use controller_base::id::ProjectId;
-use sqlx::AnyConnection;
+use controller_db::Connection;
 use std::collections::BTreeMap;
 
 /// A resource with a quota.
@@ -57,7 +57,7 @@ pub fn defaults(config: &NetworkConfig) -> BTreeMap<&'static str, i64> {
 
 /// A project's limits.
 pub async fn limits(
-    conn: &mut AnyConnection,
+    conn: &mut Connection,
     config: &NetworkConfig,
     project: &ProjectId,
 ) -> Result<BTreeMap<&'static str, i64>> {
@@ -74,7 +74,7 @@ pub async fn limits(
 }
 
 /// What a project has.
-pub async fn usage(conn: &mut AnyConnection, project: &ProjectId) -> Result<BTreeMap<&'static str, i64>> {
+pub async fn usage(conn: &mut Connection, project: &ProjectId) -> Result<BTreeMap<&'static str, i64>> {
     let mut usage = BTreeMap::new();
     for resource in RESOURCES {
         usage.insert(resource.name, sql::count(conn, resource.count, [project.as_str().into()]).await?);
@@ -83,7 +83,7 @@ pub async fn usage(conn: &mut AnyConnection, project: &ProjectId) -> Result<BTre
 }
 
 /// What a project has of one resource.
-pub async fn used(conn: &mut AnyConnection, project: &ProjectId, name: &str) -> Result<i64> {
+pub async fn used(conn: &mut Connection, project: &ProjectId, name: &str) -> Result<i64> {
     match RESOURCES.iter().find(|resource| resource.name == name) {
         Some(resource) => sql::count(conn, resource.count, [project.as_str().into()]).await,
         None => Ok(0),
@@ -91,24 +91,24 @@ pub async fn used(conn: &mut AnyConnection, project: &ProjectId, name: &str) -> 
 }
 
 /// The projects with limits of their own.
-pub async fn projects(conn: &mut AnyConnection) -> Result<Vec<ProjectId>> {
+pub async fn projects(conn: &mut Connection) -> Result<Vec<ProjectId>> {
     sql::ids(conn, "SELECT DISTINCT project_id FROM network_quota ORDER BY project_id", []).await
 }
 
 /// Sets a limit.
-pub async fn set(conn: &mut AnyConnection, project: &ProjectId, resource: &str, most: i64) -> Result<()> {
+pub async fn set(conn: &mut Connection, project: &ProjectId, resource: &str, most: i64) -> Result<()> {
     let sql = "INSERT INTO network_quota (project_id, resource, most) VALUES ($1, $2, $3) \
                ON CONFLICT (project_id, resource) DO UPDATE SET most = excluded.most";
     sql::run(conn, sql, [project.as_str().into(), resource.into(), most.into()]).await.map(drop)
 }
 
 /// Gives a project the defaults again.
-pub async fn reset(conn: &mut AnyConnection, project: &ProjectId) -> Result<()> {
+pub async fn reset(conn: &mut Connection, project: &ProjectId) -> Result<()> {
     sql::run(conn, "DELETE FROM network_quota WHERE project_id = $1", [project.as_str().into()]).await.map(drop)
 }
 
 /// Makes other creations of the project wait until this transaction ends; also makes its row.
-pub async fn lock(conn: &mut AnyConnection, project: &ProjectId) -> Result<()> {
+pub async fn lock(conn: &mut Connection, project: &ProjectId) -> Result<()> {
     let sql = "INSERT INTO network_project (id, uses) VALUES ($1, 1) ON CONFLICT (id) DO UPDATE SET uses = network_project.uses + 1";
     sql::run(conn, sql, [Param::from(project.as_str())]).await.map(drop)
 }

@@ -16,8 +16,8 @@ use crate::{
     subnet::{self, model::Subnet},
 };
 use controller_base::id::{PortId, RouterId, SubnetId};
+use controller_db::Connection;
 use controller_ports::fleet::net::FixedIp;
-use sqlx::AnyConnection;
 
 /// What a leg is given by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,7 +33,7 @@ fn bad(reason: impl Into<String>) -> Error {
 }
 
 /// A router's addresses in tenants' networks with their subnets.
-pub async fn attached_subnets(conn: &mut AnyConnection, router: RouterId) -> Result<Vec<(FixedIp, Subnet)>> {
+pub async fn attached_subnets(conn: &mut Connection, router: RouterId) -> Result<Vec<(FixedIp, Subnet)>> {
     let mut found = Vec::new();
     for owner in [ROUTER_INTERFACE, ROUTER_GATEWAY] {
         for leg in port::store::of_device(conn, &router.to_string(), owner).await? {

@@ -33,7 +33,7 @@ pub fn of_subnet(service_port: Option<&Port>, subnet: &Subnet) -> Option<IpAddr>
 }
 
 /// The network's service port.
-pub async fn find(conn: &mut sqlx::AnyConnection, network: NetworkId) -> Result<Option<Port>> {
+pub async fn find(conn: &mut controller_db::Connection, network: NetworkId) -> Result<Option<Port>> {
     Ok(port::store::of_device(conn, &device_id(network), SERVICE).await?.pop())
 }
 
