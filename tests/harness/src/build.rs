@@ -37,7 +37,7 @@ pub fn programs(profile: Profile) -> Result<Programs> {
     if let Some(folder) = std::env::var_os("HUMILIS_PROGRAMS").map(PathBuf::from) {
         return Ok(found(&folder, guest()?));
     }
-    let mut cargo = Command::new(env!("CARGO"));
+    let mut cargo = Command::new(paths::cargo());
     cargo.current_dir(paths::root()).args(["build", "--quiet", "-p", "controller", "-p", "hostd", "-p", "vmm"]);
     cargo.env("CARGO_TARGET_DIR", paths::target());
     let folder = match profile {
@@ -63,7 +63,7 @@ fn found(folder: &Path, guest: PathBuf) -> Programs {
 pub fn guest() -> Result<PathBuf> {
     let target = paths::target().join("guest");
     let manifest = paths::root().join("tests/guest/program/Cargo.toml");
-    let mut cargo = Command::new(env!("CARGO"));
+    let mut cargo = Command::new(paths::cargo());
     cargo.args(["build", "--quiet", "--release", "--manifest-path"]).arg(manifest).arg("--target-dir").arg(&target);
     exec::show(cargo.env_remove("RUSTFLAGS"))?;
     Ok(target.join("release/humilis-guest"))

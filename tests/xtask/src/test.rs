@@ -32,7 +32,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 }
 
 fn cargo(words: &[&str]) -> Command {
-    let mut cargo = Command::new(env!("CARGO"));
+    let mut cargo = Command::new(paths::cargo());
     cargo.current_dir(paths::root()).env("CARGO_TARGET_DIR", paths::target()).args(words);
     cargo
 }

@@ -47,6 +47,6 @@ pub fn run(arguments: &Arguments) -> Result<Vec<Figure>> {
 
 fn cargo(words: &[&str]) -> Result<()> {
     exec::show(
-        Command::new(env!("CARGO")).current_dir(paths::root()).env("CARGO_TARGET_DIR", paths::target()).args(words),
+        Command::new(paths::cargo()).current_dir(paths::root()).env("CARGO_TARGET_DIR", paths::target()).args(words),
     )
 }
