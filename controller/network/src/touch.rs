@@ -108,7 +108,7 @@ impl Change {
         Ok(())
     }
 
-    /// All that a port's coming, going or moving means.
+    /// All that a port's coming, going or moving means. Its network is locked: the last two ports on a host may go at once.
     pub async fn touch_port(&mut self, port: &Port) -> Result<()> {
         let key = ObjectKey::Port(port.id);
         for group in &port.groups {
@@ -119,7 +119,30 @@ impl Change {
         }
         if let Some(host) = port.host_id {
             self.touched.insert((host, key));
-            self.touch_neighbourhood(port.network_id).await?;
+            match self.has_company(port, host).await? {
+                true => self.touch_beyond(port, host).await?,
+                false => self.touch_neighbourhood(port.network_id).await?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether its host has the network, and all that is behind the same routers, through another port too.
+    async fn has_company(&mut self, port: &Port, host: HostId) -> Result<bool> {
+        let sql = "SELECT id FROM network_port WHERE network_id = $1 AND host_id = $2 AND id <> $3";
+        let params = [Param::text(port.network_id), Param::text(host), Param::text(port.id)];
+        sql::exists(self.conn(), sql, params).await
+    }
+
+    /// What a port's coming and going means where its network stays: the other hosts must find it, routers its floating addresses.
+    async fn touch_beyond(&mut self, port: &Port, host: HostId) -> Result<()> {
+        let mut hosts = hosts_of_network(self.conn(), port.network_id).await?;
+        hosts.retain(|other| *other != host);
+        self.touch(hosts, ObjectKey::Network(port.network_id));
+        let sql = "SELECT DISTINCT router_id FROM network_floating_ip WHERE port_id = $1 AND router_id IS NOT NULL";
+        let routers: Vec<RouterId> = sql::ids(self.conn(), sql, [Param::text(port.id)]).await?;
+        for router in routers {
+            self.touch_router(router).await?;
         }
         Ok(())
     }

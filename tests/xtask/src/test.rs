@@ -27,6 +27,8 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     println!("A server's story on this machine's KVM:");
     // In a program of its own, which goes into a network of its own.
     exec::show(&mut cargo(&["xtask", "story"]))?;
+    println!("An unmodified Debian's story in the lab:");
+    exec::show(&mut cargo(&["xtask", "lab", "story"]))?;
     println!("Some kills of daemons and guests:");
     exec::show(&mut cargo(&["xtask", "lab", "faults", "--quick", "--kills", "12", "--seed", "3"]))
 }

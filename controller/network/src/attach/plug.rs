@@ -162,6 +162,7 @@ async fn unplug(change: &mut Change, mut port: Port) -> Result<()> {
     if port.made_for_server {
         return port::service::remove(change, &port).await;
     }
+    network::store::lock(change.conn(), port.network_id).await?;
     change.touch_port(&port).await?;
     port.device_id.clear();
     port.device_owner.clear();
@@ -176,23 +177,12 @@ async fn unplug(change: &mut Change, mut port: Port) -> Result<()> {
 
 /// Marks a server's ports as working or not.
 pub async fn set_active(service: &NetworkService, server: ServerId, active: bool) -> Result<()> {
-    let wanted = if active { Status::Active } else { Status::Down };
-    let mut conn = service.read().await?;
-    let ports = port::store::of_servers(&mut conn, &[server]).await?;
-    drop(conn);
-    if ports.iter().all(|port| port.status == wanted) {
-        return Ok(());
-    }
+    let status = if active { Status::Active } else { Status::Down };
     service
         .write(move |change| {
             async move {
-                for mut port in port::store::of_servers(change.conn(), &[server]).await? {
-                    if port.status != wanted {
-                        port.status = wanted;
-                        write(change, &mut port).await?;
-                    }
-                }
-                Ok(())
+                let now = change.now;
+                port::store::set_status(change.conn(), server, status, now).await.map(drop)
             }
             .boxed()
         })

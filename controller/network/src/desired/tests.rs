@@ -107,6 +107,27 @@ async fn hosts_learn_of_ports_and_members_elsewhere() {
 }
 
 #[tokio::test]
+async fn a_port_with_company_touches_itself_and_its_groups() {
+    for cloud in clouds().await {
+        let (host, other) = (cloud.host(), cloud.host());
+        let (network, subnet) = cloud.network("member", "10.0.0.0/24").await;
+        let (external, _) = cloud.external().await;
+        cloud.routed(&subnet, &external).await;
+        cloud.service.attach(&request(host, vec![nic(&network)])).await.unwrap();
+        cloud.service.attach(&request(other, vec![nic(&network)])).await.unwrap();
+        cloud.fleet.take();
+        let second = request(host, vec![nic(&network)]);
+        let port = cloud.service.attach(&second).await.unwrap().remove(0);
+        let group = ObjectKey::SecurityGroup(port.security_groups[0].0);
+        let far = (other, ObjectKey::Network(network.parse().unwrap()));
+        let wanted = [(host, ObjectKey::Port(port.id)), (host, group), (other, group), far];
+        assert_eq!(cloud.fleet.take(), wanted.into());
+        cloud.service.detach(second.server_id).await.unwrap();
+        assert_eq!(cloud.fleet.take(), wanted.into());
+    }
+}
+
+#[tokio::test]
 async fn floating_addresses_are_where_the_guest_is_and_the_shared_one_on_one_host() {
     for cloud in clouds().await {
         let mut hosts = [cloud.host(), cloud.host()];

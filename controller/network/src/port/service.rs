@@ -296,6 +296,7 @@ pub async fn delete(change: &mut Change, id: PortId) -> Result<()> {
 
 /// Removes a port, whatever it is; its floating IPs are freed.
 pub async fn remove(change: &mut Change, port: &Port) -> Result<()> {
+    network::store::lock(change.conn(), port.network_id).await?;
     change.touch_port(port).await?;
     floating_ip::service::free_port(change, port.id).await?;
     store::delete(change.conn(), port.id).await

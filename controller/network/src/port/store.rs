@@ -8,7 +8,10 @@ use crate::{
     standard::Standard,
     subnet,
 };
-use controller_base::id::{NetworkId, PortId, SecurityGroupId, ServerId};
+use controller_base::{
+    Timestamp,
+    id::{NetworkId, PortId, SecurityGroupId, ServerId},
+};
 use controller_db::{DbError, Filter, Value};
 use controller_ports::fleet::net::FixedIp;
 use sqlx::{AnyConnection, any::AnyRow};
@@ -132,7 +135,7 @@ pub async fn of_servers(conn: &mut AnyConnection, servers: &[ServerId]) -> Resul
     for chunk in servers.chunks(500) {
         let filter = Filter::new(SELECT)
             .and_in("device_id", chunk.iter().map(Value::text))
-            .and("device_owner LIKE ? AND host_id IS NOT NULL", [Value::from("compute:%")])
+            .and("device_owner LIKE 'compute:%' AND host_id IS NOT NULL", [])
             .then("ORDER BY position, created_at, id");
         found.extend(list(conn, filter).await?);
     }
@@ -165,6 +168,13 @@ pub async fn update(conn: &mut AnyConnection, port: &Port, seen: i64) -> Result<
         }
         other => other,
     }
+}
+
+/// Sets the state of a server's ports; tells how many had another one.
+pub async fn set_status(conn: &mut AnyConnection, server: ServerId, status: Status, now: Timestamp) -> Result<u64> {
+    let sql = "UPDATE network_port SET status = $1, updated_at = $2, generation = generation + 1 \
+               WHERE device_id = $3 AND device_owner LIKE 'compute:%' AND host_id IS NOT NULL AND status <> $1";
+    sql::run(conn, sql, [status.name().into(), now.0.into(), Param::text(server)]).await
 }
 
 /// Makes its addresses those of the model.

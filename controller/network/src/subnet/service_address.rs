@@ -70,6 +70,7 @@ pub async fn ensure(change: &mut Change, network_id: NetworkId) -> Result<()> {
         port::store::write_addresses(change.conn(), &port).await?;
         let seen = port.standard.advance(change.now);
         check_written(port::store::update(change.conn(), &port, seen).await?)?;
+        change.touch_network(network_id).await?;
     }
     Ok(())
 }
