@@ -15,6 +15,9 @@ pub enum IdentityError {
         /// What was looked for.
         id: String,
     },
+    /// The same, in words of its own.
+    #[error("{0}")]
+    Missing(String),
     /// There is one like it already.
     #[error("conflict storing {kind}: {details}")]
     Conflict {
@@ -74,6 +77,7 @@ impl From<IdentityError> for ApiError {
     fn from(error: IdentityError) -> Self {
         match error {
             IdentityError::NotFound { kind, id } => Self::not_found(format!("Could not find {kind}: {id}.")),
+            IdentityError::Missing(message) => Self::not_found(message),
             IdentityError::Conflict { kind, details } => {
                 Self::conflict(format!("Conflict occurred attempting to store {kind} - {details}."))
             }
@@ -98,6 +102,7 @@ impl From<IdentityError> for AuthError {
     fn from(error: IdentityError) -> Self {
         match error {
             IdentityError::NotFound { .. }
+            | IdentityError::Missing(_)
             | IdentityError::Conflict { .. }
             | IdentityError::Invalid(_)
             | IdentityError::Forbidden(_)

@@ -24,6 +24,7 @@ pub fn rules() -> Vec<RuleDefault> {
         crate::assignment::policy::RULES,
         crate::catalog::policy::RULES,
         crate::credential::policy::RULES,
+        crate::domain_config::policy::RULES,
     ]
     .concat()
 }

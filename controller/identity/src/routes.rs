@@ -30,6 +30,7 @@ pub fn routes() -> Routes<Identity> {
         .merge(crate::project::api::routes())
         .merge(crate::project::api::tag::routes())
         .merge(crate::project::api::domain::routes())
+        .merge(crate::domain_config::api::routes())
         .merge(crate::group::api::routes())
         .merge(crate::group::api::member::routes())
         .merge(crate::role::api::routes())

@@ -3,9 +3,10 @@
 use controller_db::Migration;
 
 /// Identity's migrations, in order.
-pub const MIGRATIONS: &[Migration] = &[Migration {
-    name: "0001_identity",
-    sql: "CREATE TABLE identity_project (
+pub const MIGRATIONS: &[Migration] = &[
+    Migration {
+        name: "0001_identity",
+        sql: "CREATE TABLE identity_project (
     id TEXT PRIMARY KEY,
     domain_id TEXT NOT NULL,
     parent_id TEXT REFERENCES identity_project (id),
@@ -128,4 +129,6 @@ CREATE TABLE identity_revocation (
 );
 CREATE TABLE identity_epoch (id BIGINT PRIMARY KEY, value BIGINT NOT NULL);
 INSERT INTO identity_epoch (id, value) VALUES (1, 1);",
-}];
+    },
+    crate::schema_resources::DOMAIN_CONFIG,
+];

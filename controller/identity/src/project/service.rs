@@ -90,6 +90,7 @@ impl Identity {
         crate::user::store::delete_of_domain(&mut tx, &owner).await?;
         crate::group::store::delete_of_domain(&mut tx, &owner).await?;
         crate::role::store::delete_of_domain(&mut tx, &owner).await?;
+        crate::domain_config::store::delete_of_domain(&mut tx, &owner).await?;
         for project in store::subtree(&mut tx, &domain.id).await?.into_iter().rev() {
             store::delete(&mut tx, &project).await?;
         }

@@ -59,6 +59,9 @@ fn sample(path: &str) -> serde_json::Value {
     if path.ends_with("/tags") {
         return json!({"tags": ["x"]});
     }
+    if path.contains("/config") {
+        return json!({"config": {"identity": {"driver": "sql"}}});
+    }
     let kind = path.split('/').nth(2).unwrap_or_default();
     let singular = if kind == "policies" { "policy" } else { kind.trim_end_matches('s') };
     json!({singular: {"name": "x", "type": "x", "blob": "x", "user_id": "someoneelse", "domain_id": "default",

@@ -1,5 +1,6 @@
 //! The service through its routes, on every database that is at hand.
 
+mod domain_config;
 mod grants;
 mod matrix;
 mod resources;
