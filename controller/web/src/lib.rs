@@ -23,6 +23,7 @@
 //! pub fn service(state: State, web: &WebState) -> Service { Service::new(INFO, routes(), state, web) }
 //! ```
 
+pub mod access_rule;
 pub mod body;
 pub mod context;
 pub mod discovery;

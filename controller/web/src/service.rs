@@ -162,6 +162,7 @@ async fn run(
         web: shared.web.clone(),
         url: BaseUrl::of(&parts),
         path: parts.uri.path().to_owned(),
+        method: parts.method.clone(),
         microversion,
         token: OnceLock::new(),
         token_text: text(&parts.headers, "x-auth-token").map(Arc::from),
@@ -198,7 +199,8 @@ pub(crate) async fn authenticate(core: &Core) -> Result<Arc<TokenInfo>, ApiError
     }
     let text = core.token_text.as_deref().ok_or_else(|| unauthorized(core))?;
     match core.web.authenticator.authenticate(text).await {
-        Ok(token) => Ok(core.token.get_or_init(|| token).clone()),
+        Ok(token) if core.permits(&token) => Ok(core.token.get_or_init(|| token).clone()),
+        Ok(_) => Err(unauthorized(core)),
         Err(AuthError::Invalid) => Err(unauthorized(core)),
         Err(AuthError::Unavailable(source)) => Err(ApiError::unavailable(source)),
     }
@@ -275,7 +277,10 @@ fn panic_text(panic: &(dyn Any + Send)) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Context, Json, RuleDefault, Target, testing};
+    use crate::{
+        Context, Json, RuleDefault, Target, testing,
+        token::{AccessRule, ApplicationCredentialRef, Delegation},
+    };
     use serde_json::{Value, json};
 
     const RULES: &[RuleDefault] = &[RuleDefault { name: "demo:list", check: "role:reader", description: "" }];
@@ -339,6 +344,31 @@ mod tests {
         assert_eq!(answer.status, 401);
         assert_eq!(answer.header("www-authenticate"), Some("Keystone uri=\"/identity\""));
         assert_eq!(get("/list", "forged").await.status, 401);
+    }
+
+    #[tokio::test]
+    async fn access_rules_let_pass_what_they_name_and_nothing_else() {
+        let with = |service: &str, path: &str| {
+            let rule = AccessRule { id: "r".into(), service: service.into(), path: path.into(), method: "GET".into() };
+            let mut token = testing::project_token("u", "p", &["reader"]);
+            token.delegation = Some(Delegation::ApplicationCredential(ApplicationCredentialRef {
+                id: "a".into(),
+                name: "a".into(),
+                unrestricted: false,
+                access_rules: Some(vec![rule]),
+            }));
+            let web = testing::web_state("demo", RULES, [("t", token)]);
+            let routes = Routes::new().get("/list", "demo:list", list);
+            Service::new(&INFO, routes, (), &web)
+        };
+        for (service, path, status) in
+            [("demo", "/list", 200), ("demo", "/*", 200), ("demo", "/other", 401), ("compute", "/list", 401)]
+        {
+            let answer = testing::call(&with(service, path).router, Method::GET, "/list", "t", None).await;
+            assert_eq!(answer.status, status, "{service} {path}");
+        }
+        let mounted = crate::mount::mount([("/demo", with("demo", "/demo/list"))]);
+        assert_eq!(testing::call(&mounted, Method::GET, "/demo/list", "t", None).await.status, 200);
     }
 
     #[tokio::test]

@@ -35,6 +35,8 @@ fn token(user: &str, scope: Scope, roles: &[&str]) -> TokenInfo {
         audit_ids: vec!["audit".to_owned()],
         issued_at: Timestamp(0),
         expires_at: Timestamp(i64::MAX),
+        delegation: None,
+        federation: None,
     }
 }
 

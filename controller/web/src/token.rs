@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use controller_base::{
     Timestamp,
-    id::{DomainId, ProjectId, RoleId, UserId},
+    id::{DomainId, GroupId, ProjectId, RoleId, UserId},
 };
 use std::sync::Arc;
 
@@ -64,6 +64,65 @@ pub enum Scope {
     System,
 }
 
+/// A trust as tokens name it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrustRef {
+    /// Its id.
+    pub id: String,
+    /// Who delegates.
+    pub trustor: UserId,
+    /// Who acts.
+    pub trustee: UserId,
+    /// Whether the token's user is the trustor.
+    pub impersonation: bool,
+}
+
+/// What an application credential may be used for, beyond its roles.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccessRule {
+    /// Its id.
+    pub id: String,
+    /// The service's type, as the catalog has it.
+    pub service: String,
+    /// A path with `*`, `**` and `{names}`.
+    pub path: String,
+    /// The method.
+    pub method: String,
+}
+
+/// An application credential as tokens name it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApplicationCredentialRef {
+    /// Its id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Whether it may make further credentials and trusts.
+    pub unrestricted: bool,
+    /// The only requests that it may be used for; `None` for all, none for an empty list.
+    pub access_rules: Option<Vec<AccessRule>>,
+}
+
+/// Where a federated user comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FederationRef {
+    /// The identity provider.
+    pub identity_provider: String,
+    /// Its protocol.
+    pub protocol: String,
+    /// The groups that its mapping gave.
+    pub groups: Vec<GroupId>,
+}
+
+/// On whose behalf a token acts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Delegation {
+    /// A trust's.
+    Trust(TrustRef),
+    /// An application credential's.
+    ApplicationCredential(ApplicationCredentialRef),
+}
+
 /// A valid token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenInfo {
@@ -81,9 +140,45 @@ pub struct TokenInfo {
     pub issued_at: Timestamp,
     /// When it ends.
     pub expires_at: Timestamp,
+    /// What delegated the roles, if they are not the user's own.
+    pub delegation: Option<Delegation>,
+    /// Where the user comes from, if not from here.
+    pub federation: Option<FederationRef>,
 }
 
 impl TokenInfo {
+    /// The trust behind the token.
+    #[must_use]
+    pub fn trust(&self) -> Option<&TrustRef> {
+        match &self.delegation {
+            Some(Delegation::Trust(trust)) => Some(trust),
+            Some(Delegation::ApplicationCredential(_)) | None => None,
+        }
+    }
+
+    /// The application credential behind the token.
+    #[must_use]
+    pub fn application_credential(&self) -> Option<&ApplicationCredentialRef> {
+        match &self.delegation {
+            Some(Delegation::ApplicationCredential(credential)) => Some(credential),
+            Some(Delegation::Trust(_)) | None => None,
+        }
+    }
+
+    /// Whether access rules let this token be used for a request; tokens without such rules may be used for all.
+    #[must_use]
+    pub fn may_request(&self, service: &str, method: &str, paths: &[&str]) -> bool {
+        let Some(rules) = self.application_credential().and_then(|credential| credential.access_rules.as_ref()) else {
+            return true;
+        };
+        let fits = |rule: &AccessRule| {
+            rule.service == service
+                && rule.method == method
+                && paths.iter().any(|path| crate::access_rule::matches(&rule.path, path))
+        };
+        rules.iter().any(fits)
+    }
+
     /// The project of a project-scoped token.
     #[must_use]
     pub fn project(&self) -> Option<&ProjectRef> {

@@ -40,6 +40,12 @@ impl BaseUrl {
         format!("{}{path}", self.0)
     }
 
+    /// A path below the service's root with the root's own before it.
+    pub(crate) fn path_of(&self, path: &str) -> String {
+        let root = self.0.split_once("://").and_then(|(_, rest)| rest.split_once('/'));
+        root.map_or_else(|| path.to_owned(), |(_, root)| format!("/{root}{path}"))
+    }
+
     /// The root itself.
     #[must_use]
     pub fn as_str(&self) -> &str {

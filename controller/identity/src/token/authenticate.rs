@@ -1,7 +1,7 @@
 //! Getting a token: what was proved, and on what the token shall be scoped.
 
 use super::{
-    payload::{Payload, ScopeId},
+    payload::{Federation, Origin, Payload, ScopeId},
     provider::audit_id,
 };
 use crate::{Identity, IdentityError, assignment::Target, user::User};
@@ -57,6 +57,8 @@ struct Proven {
     methods: Vec<String>,
     /// The end and the chain of the token that was offered.
     chain: Option<(Timestamp, String)>,
+    /// What gives the roles.
+    origin: Origin,
 }
 
 impl Identity {
@@ -76,6 +78,7 @@ impl Identity {
             user_id: proven.user.id.clone(),
             methods: proven.methods,
             scope: ScopeId::Unscoped,
+            origin: proven.origin,
             expires_at,
             audit_ids,
         };
@@ -107,6 +110,7 @@ impl Identity {
                 Some(before) if before.user.id == next.user.id => Proven {
                     methods: before.methods.into_iter().chain(next.methods).collect(),
                     chain: before.chain.or(next.chain),
+                    origin: if before.origin == Origin::Own { next.origin } else { before.origin },
                     user: next.user,
                 },
                 Some(_) => return Err(IdentityError::Unauthorized("the methods name different users")),
@@ -126,7 +130,7 @@ impl Identity {
         if user.password_expires_at.is_some_and(|end| end <= self.clock.now()) {
             return Err(IdentityError::Unauthorized("the password has expired"));
         }
-        Ok(Proven { user, methods: vec!["password".to_owned()], chain: None })
+        Ok(Proven { user, methods: vec!["password".to_owned()], chain: None, origin: Origin::Own })
     }
 
     async fn prove_token(&self, token: &str) -> Result<Proven, IdentityError> {
@@ -139,7 +143,15 @@ impl Identity {
             methods.push("token".to_owned());
         }
         let first = info.audit_ids.last().cloned().unwrap_or_default();
-        Ok(Proven { user, methods, chain: Some((info.expires_at, first)) })
+        let origin = match &info.federation {
+            None => Origin::Own,
+            Some(federation) => Origin::Federated(Federation {
+                idp_id: federation.identity_provider.clone(),
+                protocol_id: federation.protocol.clone(),
+                group_ids: federation.groups.clone(),
+            }),
+        };
+        Ok(Proven { user, methods, chain: Some((info.expires_at, first)), origin })
     }
 
     /// Whether a user could get a token on this target.

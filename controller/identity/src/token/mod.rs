@@ -1,12 +1,14 @@
 //! Tokens: sealed, opened, checked, revoked; and getting one.
 //!
 //! `fernet` seals bytes, `payload` says which bytes, `keys` holds the keys, `provider` turns payloads into what services see and back,
+//! `granted` knows which roles they have,
 //! `store` knows what ended early, `authenticate` turns a request into a payload, `api` and `wire` are REST.
 
 pub(crate) mod api;
 pub(crate) mod authenticate;
 pub(crate) mod cache;
 pub(crate) mod fernet;
+mod granted;
 mod keys;
 pub(crate) mod payload;
 pub(crate) mod provider;

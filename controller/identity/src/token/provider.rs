@@ -4,10 +4,7 @@ use super::{
     fernet,
     payload::{Payload, ScopeId},
 };
-use crate::{
-    Identity, IdentityError,
-    assignment::{Actor, Target},
-};
+use crate::{Identity, IdentityError, assignment::Target};
 use async_trait::async_trait;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use controller_base::Timestamp;
@@ -72,20 +69,16 @@ impl Identity {
             return Err(IdentityError::Unauthorized("the token was revoked"));
         }
         let (scope, target) = token_scope(conn, &payload.scope).await?;
-        let roles = match target {
-            None => Vec::new(),
-            Some(target) => {
-                let roles = crate::assignment::effective_roles(conn, &Actor::User(user.id.clone()), &target).await?;
-                if roles.is_empty() {
-                    return Err(IdentityError::Unauthorized("the user has no role in the scope"));
-                }
-                roles
-            }
-        };
+        let granted = self.granted(conn, payload, target.as_ref()).await?;
+        if target.is_some() && granted.roles.is_empty() {
+            return Err(IdentityError::Unauthorized("the user has no role in the scope"));
+        }
         Ok(TokenInfo {
             user,
             scope,
-            roles,
+            roles: granted.roles,
+            delegation: granted.delegation,
+            federation: granted.federation,
             methods: payload.methods.clone(),
             audit_ids: payload.audit_ids.clone(),
             issued_at,

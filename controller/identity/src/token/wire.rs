@@ -158,6 +158,14 @@ pub(crate) fn render(info: &TokenInfo, catalog: Option<Value>) -> Value {
     if let Some(end) = info.user.password_expires_at {
         user["password_expires_at"] = end.micros_naive().into();
     }
+    if let Some(federation) = &info.federation {
+        let groups: Vec<Value> = federation.groups.iter().map(|id| json!({"id": id})).collect();
+        user = json!({
+            "id": info.user.id, "name": info.user.name, "domain": domain(&info.user.domain),
+            "OS-FEDERATION": {"groups": groups, "identity_provider": {"id": federation.identity_provider},
+                "protocol": {"id": federation.protocol}},
+        });
+    }
     let mut token = json!({
         "methods": info.methods,
         "user": user,
