@@ -123,6 +123,7 @@ pub async fn first_guest(
             id_of(&cloud.call("POST", "compute", "/servers", Some(server)).await?["server"])?
         }
     };
+    start(cloud, &id).await?;
     active(cloud, &id, Duration::from_secs(600)).await?;
     let ports = cloud.call("GET", "network", &format!("/v2.0/ports?device_id={id}"), None).await?;
     let port = id_of(&ports["ports"][0])?;
@@ -136,6 +137,15 @@ pub async fn first_guest(
     };
     let floating_ip = floating["floating_ip_address"].as_str().context("the floating IP has no address")?.to_owned();
     Ok(FirstGuest { id, floating_ip })
+}
+
+/// Starts a server that is off.
+pub async fn start(cloud: &Client, id: &str) -> Result<()> {
+    let server = cloud.call("GET", "compute", &format!("/servers/{id}"), None).await?;
+    if server["server"]["status"] == "SHUTOFF" {
+        cloud.call("POST", "compute", &format!("/servers/{id}/action"), Some(json!({"os-start": null}))).await?;
+    }
+    Ok(())
 }
 
 /// Waits until a server is ACTIVE.

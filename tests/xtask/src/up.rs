@@ -135,18 +135,19 @@ async fn first_guest(client: &Client, image: &str, flavor: &str, limit: Duration
     let (public, private) = demo::networks(client).await?;
     demo::open_default_group(client).await?;
     let guest = demo::first_guest(client, "first", image, flavor, (&public, &private)).await?;
-    answers(&guest.floating_ip, limit)?;
+    answers(client, &guest, limit).await?;
     let console = demo::console(client, &guest.id).await?;
     Ok((guest.id, guest.floating_ip, console))
 }
 
-/// Waits until the guest answers at its floating address.
-fn answers(address: &str, limit: Duration) -> Result<()> {
-    let end = Instant::now() + limit;
+/// Waits until the guest answers at its floating address. One that `up --down` ended is started again.
+async fn answers(client: &Client, guest: &demo::FirstGuest, limit: Duration) -> Result<()> {
+    let (address, end) = (&guest.floating_ip, Instant::now() + limit);
     while Instant::now() < end {
         if exec::read(Command::new("ping").args(["-c", "1", "-W", "1", address])).is_ok() {
             return Ok(());
         }
+        demo::start(client, &guest.id).await?;
     }
     bail!("the first guest does not answer at {address}")
 }
