@@ -55,6 +55,19 @@ impl Audit {
     pub async fn text(&self) -> Result<String, NetError> {
         Ok(text(&self.lines().await?))
     }
+
+    /// What nothing explains, a line for people each.
+    ///
+    /// # Errors
+    /// Those of [`Audit::lines`].
+    pub async fn findings(&self) -> Result<String, NetError> {
+        Ok(findings(&self.lines().await?))
+    }
+}
+
+fn findings(lines: &[Line]) -> String {
+    let left = lines.iter().filter(|line| !line.explained);
+    left.map(|line| format!("the {} {} belongs to nothing\n", line.kind, line.name)).collect()
 }
 
 /// Lines as JSON, one object each.
@@ -84,4 +97,16 @@ fn guest_line(item: inventory::Item) -> Line {
 
 fn stranger(path: PathBuf) -> Line {
     Line { kind: "file".into(), name: path.display().to_string(), explained: false }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_nothing_explains_is_found() {
+        let link = |name: &str, explained| Line { kind: "link".into(), name: name.into(), explained };
+        let found = findings(&[link("ht-known", true), link("ht-lost", false)]);
+        assert_eq!(found, "the link ht-lost belongs to nothing\n");
+    }
 }

@@ -172,7 +172,7 @@ async fn send(up: &mpsc::Sender<wire::HostMessage>, message: Up) -> Result<(), E
 async fn answer(guests: GuestsHandle, audit: Audit, call: wire::Call, up: mpsc::Sender<wire::HostMessage>) {
     let outcome = match call.question {
         Some(Question::ConsoleOutput(asked)) => console(guests, asked).await,
-        Some(Question::Audit(wire::Audit {})) => match audit.text().await {
+        Some(Question::Audit(wire::Audit {})) => match audit.findings().await {
             Ok(text) => Outcome::Data(text.into_bytes()),
             Err(error) => Outcome::Error(error.to_string()),
         },
