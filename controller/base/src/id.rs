@@ -127,6 +127,14 @@ opaque_ids! {
     EndpointId = "endpoint";
     /// A region.
     RegionId = "region";
+    /// An identity provider that identity trusts; operators choose it.
+    IdentityProviderId = "identity provider";
+    /// A protocol of an identity provider; operators choose it.
+    FederationProtocolId = "federated protocol";
+    /// A mapping of a provider's attributes; operators choose it.
+    MappingId = "mapping";
+    /// A cloud that trusts this one; operators choose it.
+    ServiceProviderId = "service provider";
     /// A flavor; operators may choose it.
     FlavorId = "flavor";
     /// A request, `req-` and a UUID.

@@ -23,6 +23,7 @@ mod core;
 mod credential;
 mod domain_config;
 mod error;
+pub mod federation;
 mod group;
 mod listing;
 mod password;

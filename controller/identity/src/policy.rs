@@ -25,6 +25,7 @@ pub fn rules() -> Vec<RuleDefault> {
         crate::catalog::policy::RULES,
         crate::credential::policy::RULES,
         crate::domain_config::policy::RULES,
+        crate::federation::policy::RULES,
     ]
     .concat()
 }

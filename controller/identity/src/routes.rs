@@ -42,6 +42,7 @@ pub fn routes() -> Routes<Identity> {
         .merge(crate::catalog::api::endpoint::routes())
         .merge(crate::credential::api::routes())
         .merge(crate::credential::api::policy_blob::routes())
+        .merge(crate::federation::api::routes())
 }
 
 /// The service, ready to be mounted.

@@ -131,4 +131,5 @@ CREATE TABLE identity_epoch (id BIGINT PRIMARY KEY, value BIGINT NOT NULL);
 INSERT INTO identity_epoch (id, value) VALUES (1, 1);",
     },
     crate::schema_resources::DOMAIN_CONFIG,
+    crate::federation::schema::TABLES,
 ];

@@ -96,13 +96,16 @@ pub(crate) async fn delete_of_domain(conn: &mut AnyConnection, domain: &DomainId
     Ok(())
 }
 
-/// Puts a user into a group; harmless when it is in.
+/// Puts a user into a group for good; harmless when it is in.
 pub(crate) async fn add_member(conn: &mut AnyConnection, group: &GroupId, user: &UserId) -> Result<(), DbError> {
-    sqlx::query("INSERT INTO identity_membership (group_id, user_id) VALUES ($1, $2) ON CONFLICT DO NOTHING")
-        .bind(group.as_str())
-        .bind(user.as_str())
-        .execute(conn)
-        .await?;
+    sqlx::query(
+        "INSERT INTO identity_membership (group_id, user_id) VALUES ($1, $2) \
+         ON CONFLICT (user_id, group_id) DO UPDATE SET expires_at = NULL, provider_id = NULL",
+    )
+    .bind(group.as_str())
+    .bind(user.as_str())
+    .execute(conn)
+    .await?;
     Ok(())
 }
 

@@ -87,6 +87,7 @@ impl Identity {
         }
         let mut tx = self.db.begin().await?;
         let owner = domain.owning_domain();
+        crate::federation::identity_provider::store::delete_of_domain(&mut tx, &owner).await?;
         crate::user::store::delete_of_domain(&mut tx, &owner).await?;
         crate::group::store::delete_of_domain(&mut tx, &owner).await?;
         crate::role::store::delete_of_domain(&mut tx, &owner).await?;

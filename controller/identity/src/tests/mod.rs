@@ -1,6 +1,7 @@
 //! The service through its routes, on every database that is at hand.
 
 mod domain_config;
+mod federation;
 mod grants;
 mod matrix;
 mod resources;
