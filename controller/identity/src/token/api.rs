@@ -112,7 +112,14 @@ async fn answer(
     params: &Params,
 ) -> Result<Response, ApiError> {
     let catalog = if params.has("nocatalog") { None } else { Some(identity.catalog_for(info).await?) };
-    let mut response = (status, Json(wire::render(info, catalog))).into_response();
+    let mut body = wire::render(info, catalog);
+    if body["token"].get("catalog").is_some() {
+        let trusting = identity.service_providers_in_token().await?;
+        if !trusting.is_empty() {
+            body["token"]["service_providers"] = trusting.into();
+        }
+    }
+    let mut response = (status, Json(body)).into_response();
     stamp(&mut response, text);
     Ok(response)
 }
