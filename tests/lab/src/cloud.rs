@@ -20,7 +20,7 @@ pub const ENDPOINT: &str = "https://10.78.0.2:8443";
 pub const PHYSICAL_NETWORK: &str = "public";
 /// The administrator's password.
 const PASSWORD: &str = "secret";
-const MEMORY_MIB: u32 = 3072;
+const MEMORY_MIB: u32 = 6144;
 const CPUS: u32 = 2;
 const UP: Duration = Duration::from_secs(180);
 

@@ -228,7 +228,7 @@ fn disks(plan: &Plan) -> Result<[PathBuf; 3]> {
     exec::read(&mut layer)?;
     debian::ext4("Making the payload disk", Some(&plan.payload), &payload, "1500M", &["-m", "0"])?;
     if !data.exists() {
-        debian::ext4("Making the data disk", None, &data, "12G", &["-m", "0", "-E", "lazy_itable_init=1"])?;
+        debian::ext4("Making the data disk", None, &data, "64G", &["-m", "0", "-E", "lazy_itable_init=1"])?;
     }
     Ok([root, payload, data])
 }

@@ -88,7 +88,7 @@ fn report(stream: &Stream, servers: &[Value]) {
     let gone = tally.servers.iter().filter(|id| !servers.iter().any(|server| server["id"] == ***id)).count();
     println!("servers made: {}; in the end: gone {gone}, {states:?}", tally.servers.len());
     let failed = servers.iter().filter(|server| server["status"] == "ERROR");
-    for server in failed.filter(|server| !tally.broken.contains(server["id"].as_str().unwrap_or_default())) {
+    for server in failed.filter(|server| !stream.is_broken(server)) {
         println!("  ERROR of a good image: {}", server["fault"]["message"]);
     }
 }

@@ -38,8 +38,6 @@ pub struct Tally {
     pub requests: BTreeMap<&'static str, usize>,
     /// Servers of which a tenant knows.
     pub servers: BTreeSet<String>,
-    /// Those made of the image that no host can start.
-    pub broken: BTreeSet<String>,
     /// Images that were uploaded on the way.
     pub images: BTreeSet<String>,
     /// Answers that no request should get, whoever was killed.
@@ -62,6 +60,11 @@ impl Stream {
 
     pub fn tally(&self) -> MutexGuard<'_, Tally> {
         self.tally.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a server is made of the image that no host can start.
+    pub fn is_broken(&self, server: &Value) -> bool {
+        server["image"]["id"] == *self.parts.broken
     }
 
     /// No tenant begins anything more.
@@ -97,19 +100,11 @@ impl Stream {
         };
         let answer = self.send("create", "POST", "/servers", Some(self.parts.server("stream", &image))).await?;
         let Some(id) = answer["server"]["id"].as_str().map(str::to_owned) else { return Ok(None) };
-        self.know(&id, chance == 0);
+        self.tally().servers.insert(id.clone());
         if chance == 3 {
             self.send("delete at once", "DELETE", &format!("/servers/{id}"), None).await?;
         }
         Ok(Some(id))
-    }
-
-    fn know(&self, id: &str, broken: bool) {
-        let mut tally = self.tally();
-        tally.servers.insert(id.to_owned());
-        if broken {
-            tally.broken.insert(id.to_owned());
-        }
     }
 
     fn heard(&self, what: &'static str, wrong: Option<String>) {
