@@ -33,6 +33,25 @@ impl Timestamp {
         self.render(MICROSECONDS)
     }
 
+    /// Reads ISO 8601, in its long form or its short one (`20261120T150000Z`), with or without a fraction; without a zone it is UTC.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (date, clock) = text.split_once(['T', ' '])?;
+        let zone_at = clock.find(['Z', 'z', '+', '-']).unwrap_or(clock.len());
+        let (clock, zone) = clock.split_at_checked(zone_at)?;
+        let (whole, fraction) = clock.split_once('.').unwrap_or((clock, "0"));
+        let (date, whole) = (digits::<3>(date, '-', &[4, 2, 2])?, digits::<3>(whole, ':', &[2, 2, 2])?);
+        let fraction_fits = !fraction.is_empty() && fraction.bytes().all(|byte| byte.is_ascii_digit());
+        let micros: u32 = format!("{fraction:0<6}").get(..6).filter(|_| fraction_fits)?.parse().ok()?;
+        let small = |number: u32| u8::try_from(number).ok();
+        let month = time::Month::try_from(small(date[1])?).ok()?;
+        let day = time::Date::from_calendar_date(i32::try_from(date[0]).ok()?, month, small(date[2])?).ok()?;
+        let time = time::Time::from_hms_micro(small(whole[0])?, small(whole[1])?, small(whole[2])?, micros).ok()?;
+        let moment = time::PrimitiveDateTime::new(day, time).assume_utc();
+        let micros = i64::try_from(moment.unix_timestamp_nanos() / 1000).ok()?;
+        Some(Self(micros).plus_seconds(-zone_seconds(zone)?))
+    }
+
     /// This moment and so many seconds; saturates.
     #[must_use]
     pub fn plus_seconds(self, seconds: i64) -> Self {
@@ -44,6 +63,38 @@ impl Timestamp {
             OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1000).unwrap_or(OffsetDateTime::UNIX_EPOCH);
         moment.format(format).unwrap_or_default()
     }
+}
+
+/// Numbers of these lengths, all with the separator between them or all without.
+fn digits<const N: usize>(text: &str, separator: char, lengths: &[usize; N]) -> Option<[u32; N]> {
+    let (mut numbers, mut rest) = ([0; N], text);
+    let separated = text.contains(separator);
+    for (at, length) in lengths.iter().enumerate() {
+        if separated && at > 0 {
+            rest = rest.strip_prefix(separator)?;
+        }
+        let (number, after) = rest.split_at_checked(*length)?;
+        if !number.bytes().all(|byte| byte.is_ascii_digit()) {
+            return None;
+        }
+        (numbers[at], rest) = (number.parse().ok()?, after);
+    }
+    rest.is_empty().then_some(numbers)
+}
+
+/// `Z`, nothing, `+01:00`, `+0100` or `+01`: seconds east of UTC.
+fn zone_seconds(zone: &str) -> Option<i64> {
+    let (sign, rest) = match zone.chars().next() {
+        None => return Some(0),
+        Some('Z' | 'z') => return (zone.len() == 1).then_some(0),
+        Some('+') => (1, zone.get(1..)?),
+        Some(_) => (-1, zone.get(1..)?),
+    };
+    let [hours, minutes] = match rest.len() {
+        2 => [digits::<1>(rest, ':', &[2])?[0], 0],
+        _ => digits::<2>(rest, ':', &[2, 2])?,
+    };
+    (hours < 24 && minutes < 60).then(|| sign * (i64::from(hours) * 3600 + i64::from(minutes) * 60))
 }
 
 /// Where the time comes from.
@@ -99,6 +150,36 @@ mod tests {
         assert_eq!(moment.seconds_z(), "2026-09-21T14:13:20Z");
         assert_eq!(moment.micros_z(), "2026-09-21T14:13:20.000042Z");
         assert_eq!(moment.micros_naive(), "2026-09-21T14:13:20.000042");
+    }
+
+    #[test]
+    fn iso_8601_is_read_in_its_usual_forms() {
+        for (text, micros) in [
+            ("2026-09-21T14:13:20.000042Z", 1_790_000_000_000_042),
+            ("2026-09-21T14:13:20", 1_790_000_000_000_000),
+            ("2026-09-21 14:13:20.5", 1_790_000_000_500_000),
+            ("20260921T141320Z", 1_790_000_000_000_000),
+            ("2026-09-21T15:13:20+01:00", 1_790_000_000_000_000),
+            ("2026-09-21T15:43:20+0130", 1_790_000_000_000_000),
+            ("2026-09-21T14:13:20.0000421234Z", 1_790_000_000_000_042),
+        ] {
+            assert_eq!(Timestamp::parse(text), Some(Timestamp(micros)), "{text}");
+        }
+        for text in [
+            "",
+            "bad.123Z",
+            "2026-13-21T14:13:20Z",
+            "2026-09-21T14:13:20.Z",
+            "2026-09-21T24:13:20Z",
+            "2026-09-21",
+            "2026-09-21T14:13:20Zx",
+            "2026-9-21T14:13:20",
+            "2026-09-21T14:13:20+1",
+            "+026-09-21T14:13:20",
+            "2026-09-21T14:13:2é",
+        ] {
+            assert_eq!(Timestamp::parse(text), None, "{text}");
+        }
     }
 
     #[test]

@@ -18,6 +18,8 @@ pub struct Settings {
     pub credential_keys: PathBuf,
     /// How long a token lasts.
     pub token_seconds: i64,
+    /// Whether a token with a scope gives one with another.
+    pub allow_rescope: bool,
     /// What hashing a password costs.
     pub password_cost: PasswordCost,
 }
@@ -32,6 +34,7 @@ impl Settings {
             token_keys: state.join("fernet-keys"),
             credential_keys: state.join("credential-keys"),
             token_seconds: 3600 * 4,
+            allow_rescope: true,
             password_cost: PasswordCost::Normal,
         }
     }
@@ -47,6 +50,7 @@ pub struct Identity {
     pub(crate) passwords: Passwords,
     pub(crate) cache: Arc<Cache>,
     pub(crate) token_seconds: i64,
+    pub(crate) allow_rescope: bool,
 }
 
 impl Identity {
@@ -65,6 +69,7 @@ impl Identity {
             passwords: Passwords::new(settings.password_cost),
             cache: Arc::default(),
             token_seconds: settings.token_seconds,
+            allow_rescope: settings.allow_rescope,
             db,
             clock,
         })

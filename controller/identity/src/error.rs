@@ -52,6 +52,11 @@ impl IdentityError {
         Self::Invalid(message.into())
     }
 
+    /// Policy lets it pass, but it must not be done with this token or on this thing.
+    pub(crate) fn forbidden_action(action: &str) -> Self {
+        Self::Forbidden(format!("You are not authorized to perform the requested action: {action}."))
+    }
+
     /// For a broken uniqueness of a name within a domain.
     pub(crate) fn duplicate_name(error: DbError, kind: &'static str, name: &str, domain: Option<&str>) -> Self {
         match error {

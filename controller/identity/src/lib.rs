@@ -16,6 +16,7 @@
 //!   serve requests, and only as many at once as memory is meant for.
 //! - What a wrong password, a missing user and a disabled user look like from outside is the same.
 
+mod app_credential;
 mod assignment;
 mod bootstrap;
 mod catalog;
@@ -32,9 +33,11 @@ mod project;
 mod role;
 mod routes;
 mod schema;
+mod schema_authentication;
 mod schema_resources;
 mod store;
 pub mod token;
+mod trust;
 mod user;
 mod wire;
 

@@ -24,6 +24,8 @@ pub fn rules() -> Vec<RuleDefault> {
         crate::assignment::policy::RULES,
         crate::catalog::policy::RULES,
         crate::credential::policy::RULES,
+        crate::app_credential::policy::RULES,
+        crate::trust::policy::RULES,
         crate::domain_config::policy::RULES,
         crate::federation::policy::RULES,
     ]

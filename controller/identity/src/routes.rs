@@ -43,6 +43,8 @@ pub fn routes() -> Routes<Identity> {
         .merge(crate::credential::api::routes())
         .merge(crate::credential::api::policy_blob::routes())
         .merge(crate::federation::api::routes())
+        .merge(crate::app_credential::api::routes())
+        .merge(crate::trust::api::routes())
 }
 
 /// The service, ready to be mounted.

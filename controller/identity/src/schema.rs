@@ -132,4 +132,5 @@ INSERT INTO identity_epoch (id, value) VALUES (1, 1);",
     },
     crate::schema_resources::DOMAIN_CONFIG,
     crate::federation::schema::TABLES,
+    crate::schema_authentication::DELEGATION,
 ];

@@ -21,8 +21,8 @@ use std::{
 
 /// Nobody answers here: the runner makes its virtual environment first and only then looks for a cloud.
 const NOWHERE: &str = "http://127.0.0.1:1/v3";
-/// What the runner cannot find out: there are no trusts, and the small guest has no SSH server for which to wait long.
-const OPTIONS: &[&str] = &["identity-feature-enabled.trust=false", "validation.ssh_timeout=20"];
+/// What the runner cannot find out: the small guest has no SSH server for which to wait long.
+const OPTIONS: &[&str] = &["validation.ssh_timeout=20"];
 /// Bytes of the disks that the small guest gets.
 const DISK: u64 = 1 << 20;
 

@@ -7,7 +7,7 @@ pub(crate) mod store;
 
 pub(crate) use store::{effective_roles, targets_of_user};
 
-use crate::{Identity, IdentityError};
+use crate::{Identity, IdentityError, app_credential};
 use controller_base::id::{DomainId, GroupId, ProjectId, RoleId, UserId};
 
 /// Who has a role.
@@ -82,6 +82,12 @@ impl Identity {
     pub(crate) async fn revoke_grant(&self, assignment: &Assignment) -> Result<bool, IdentityError> {
         let mut tx = self.db.begin().await?;
         let was = store::delete(&mut tx, assignment).await?;
+        if let Target::Project(project) = &assignment.target {
+            match &assignment.actor {
+                Actor::User(user) => app_credential::store::delete_of_user_on(&mut tx, user, project).await?,
+                Actor::Group(group) => app_credential::store::delete_of_group_on(&mut tx, group, project).await?,
+            }
+        }
         self.touch(&mut tx).await?;
         tx.commit().await?;
         Ok(was)

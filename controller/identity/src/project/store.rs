@@ -158,6 +158,8 @@ pub(crate) async fn update(conn: &mut AnyConnection, project: &Project) -> Resul
 
 /// Deletes one with the roles on it.
 pub(crate) async fn delete(conn: &mut AnyConnection, id: &ProjectId) -> Result<(), DbError> {
+    crate::app_credential::store::delete_of_project(conn, id).await?;
+    crate::trust::store::delete_of_project(conn, id).await?;
     for sql in [
         "DELETE FROM identity_assignment WHERE target_id = $1 AND target_type IN ('project', 'domain')",
         "DELETE FROM identity_credential WHERE project_id = $1",

@@ -1,11 +1,13 @@
 //! Roles, and which imply which.
 
 pub(crate) mod api;
+mod named;
 pub(crate) mod policy;
 mod service;
 pub(crate) mod store;
-mod wire;
+pub(crate) mod wire;
 
+pub(crate) use named::with_implied;
 pub(crate) use wire::render;
 
 use crate::wire::Attributes;

@@ -36,6 +36,10 @@ async fn a_member_is_refused_what_is_the_administrators() {
         world.member(&admin, "alice", "member").await;
         let alice = world.token("alice", "secret", on_project("alice")).await;
         for route in crate::routes().table().iter().filter(|route| !route.access.rules().is_empty()) {
+            // Whether there is a trust is told before who may see it, as Keystone does.
+            if route.path.starts_with("/v3/OS-TRUST/trusts/{") {
+                continue;
+            }
             if OPEN.contains(&route.path) && route.method == Method::GET {
                 continue;
             }
@@ -61,6 +65,12 @@ fn sample(path: &str) -> serde_json::Value {
     }
     if path.contains("/config") {
         return json!({"config": {"identity": {"driver": "sql"}}});
+    }
+    if path.ends_with("/application_credentials") {
+        return json!({"application_credential": {"name": "x"}});
+    }
+    if path == "/v3/OS-TRUST/trusts" {
+        return json!({"trust": {"trustor_user_id": "x", "trustee_user_id": "x", "impersonation": true}});
     }
     let kind = path.split('/').nth(2).unwrap_or_default();
     let singular = if kind == "policies" { "policy" } else { kind.trim_end_matches('s') };

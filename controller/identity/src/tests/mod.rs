@@ -1,5 +1,6 @@
 //! The service through its routes, on every database that is at hand.
 
+mod delegation;
 mod domain_config;
 mod federation;
 mod grants;

@@ -63,7 +63,18 @@ async fn show(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let (text, info) = subject(&identity, &context, &headers, "identity:validate_token").await?;
+    understands_access_rules(&info, &headers)?;
     answer(&identity, StatusCode::OK, &text, &info, &params).await
+}
+
+/// A service that does not know access rules must not take such a token for one without; 1.0 is the version that does.
+fn understands_access_rules(info: &TokenInfo, headers: &HeaderMap) -> Result<(), ApiError> {
+    let has = info.application_credential().is_some_and(|credential| credential.access_rules.is_some());
+    let version = headers.get("openstack-identity-access-rules").and_then(|value| value.to_str().ok());
+    if has && !version.and_then(|text| text.trim().parse::<f64>().ok()).is_some_and(|version| version >= 1.0) {
+        return Err(ApiError::not_found("Failed to validate token"));
+    }
+    Ok(())
 }
 
 async fn check(State(identity): State<Identity>, context: Context, headers: HeaderMap) -> Result<Response, ApiError> {

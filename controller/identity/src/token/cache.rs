@@ -12,8 +12,8 @@ use std::{
 
 const MOST: usize = 4096;
 
-/// A token's text, the epoch in which it was checked, and what it says.
-type Checked = HashMap<Box<str>, (i64, Arc<TokenInfo>)>;
+/// A token's text, the epoch in which it was checked, until when it holds at most, and what it says.
+type Checked = HashMap<Box<str>, (i64, Timestamp, Arc<TokenInfo>)>;
 
 /// What was checked, each with the epoch in which it was.
 #[derive(Debug, Default)]
@@ -36,19 +36,19 @@ impl Cache {
     /// A token checked in this epoch that has not ended.
     pub fn get(&self, token: &str, epoch: i64, now: Timestamp) -> Option<Arc<TokenInfo>> {
         let tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
-        let (seen, info) = tokens.get(token)?;
-        (*seen == epoch && info.expires_at > now).then(|| info.clone())
+        let (seen, until, info) = tokens.get(token)?;
+        (*seen == epoch && *until > now).then(|| info.clone())
     }
 
     /// Keeps a token that was checked in this epoch.
-    pub fn put(&self, token: &str, epoch: i64, info: Arc<TokenInfo>) {
+    pub fn put(&self, token: &str, epoch: i64, info: Arc<TokenInfo>, until: Timestamp) {
         let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
         if tokens.len() >= MOST {
-            tokens.retain(|_, (seen, _)| *seen == epoch);
+            tokens.retain(|_, (seen, ..)| *seen == epoch);
         }
         if tokens.len() >= MOST {
             tokens.clear();
         }
-        tokens.insert(token.into(), (epoch, info));
+        tokens.insert(token.into(), (epoch, until, info));
     }
 }

@@ -5,6 +5,7 @@ use crate::{
     Identity, IdentityError,
     assignment::{Actor, Target, effective_roles},
 };
+use controller_base::Timestamp;
 use controller_db::Connection;
 use controller_web::token::{Delegation, FederationRef, RoleRef};
 
@@ -14,6 +15,8 @@ pub(super) struct Granted {
     pub roles: Vec<RoleRef>,
     pub delegation: Option<Delegation>,
     pub federation: Option<FederationRef>,
+    /// When what gives the roles ends, if it does.
+    pub until: Option<Timestamp>,
 }
 
 impl Identity {
@@ -27,8 +30,17 @@ impl Identity {
         match &payload.origin {
             Origin::Own => Ok(Granted { roles: own(conn, payload, target).await?, ..Granted::default() }),
             Origin::Federated(federation) => federated(conn, payload, federation, target).await,
-            Origin::Trust(_) | Origin::ApplicationCredential(_) => {
-                Err(IdentityError::Unauthorized("the token's kind is not known here"))
+            Origin::Trust(id) => {
+                let (roles, trust, until) = self.granted_by_trust(conn, id, target).await?;
+                if trust.trustee != payload.user_id {
+                    return Err(IdentityError::Forbidden("User is not a trustee.".to_owned()));
+                }
+                Ok(Granted { roles, delegation: Some(Delegation::Trust(trust)), until, federation: None })
+            }
+            Origin::ApplicationCredential(id) => {
+                let (roles, credential) = self.granted_by_credential(conn, id, &payload.user_id, target).await?;
+                let delegation = Some(Delegation::ApplicationCredential(credential));
+                Ok(Granted { roles, delegation, ..Granted::default() })
             }
         }
     }
@@ -59,5 +71,5 @@ async fn federated(
         protocol: federation.protocol_id.clone(),
         groups: federation.group_ids.clone(),
     };
-    Ok(Granted { roles, delegation: None, federation: Some(federation) })
+    Ok(Granted { roles, federation: Some(federation), ..Granted::default() })
 }

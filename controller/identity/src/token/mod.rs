@@ -2,15 +2,18 @@
 //!
 //! `fernet` seals bytes, `payload` says which bytes, `keys` holds the keys, `provider` turns payloads into what services see and back,
 //! `granted` knows which roles they have,
-//! `store` knows what ended early, `authenticate` turns a request into a payload, `api` and `wire` are REST.
+//! `store` knows what ended early, `prove` checks what a request
+//! offers as proof, `find` what it names, `authenticate` turns both into a payload, `api` and `wire` are REST.
 
 pub(crate) mod api;
 pub(crate) mod authenticate;
 pub(crate) mod cache;
 pub(crate) mod fernet;
+mod find;
 mod granted;
 mod keys;
 pub(crate) mod payload;
+pub(crate) mod prove;
 pub(crate) mod provider;
 mod store;
 pub(crate) mod wire;

@@ -7,13 +7,20 @@ use super::{
 use crate::{Identity, IdentityError, assignment::Target};
 use async_trait::async_trait;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use controller_base::Timestamp;
+use controller_base::{Timestamp, id::UserId};
 use controller_db::Connection;
 use controller_web::{
     AuthError, Authenticator, Scope, TokenInfo,
-    token::{DomainRef, ProjectRef, UserRef},
+    token::{Delegation, DomainRef, ProjectRef, UserRef},
 };
 use std::sync::Arc;
+
+/// What a payload means now, and until when it does at most.
+#[derive(Debug)]
+pub(crate) struct Checked {
+    pub info: TokenInfo,
+    pub until: Timestamp,
+}
 
 #[async_trait]
 impl Authenticator for Identity {
@@ -31,8 +38,9 @@ impl Identity {
         }
         let (payload, issued_at) = self.open_token(token)?;
         let mut conn = self.db.read().await?;
-        let info = Arc::new(self.resolve(&mut conn, &payload, issued_at).await?);
-        self.cache.put(token, epoch, info.clone());
+        let Checked { info, until } = self.resolve(&mut conn, &payload, issued_at).await?;
+        let info = Arc::new(info);
+        self.cache.put(token, epoch, info.clone(), until);
         Ok(info)
     }
 
@@ -63,8 +71,8 @@ impl Identity {
         conn: &mut Connection,
         payload: &Payload,
         issued_at: Timestamp,
-    ) -> Result<TokenInfo, IdentityError> {
-        let user = self.token_user(conn, payload).await?;
+    ) -> Result<Checked, IdentityError> {
+        let mut user = self.token_user(conn, &payload.user_id).await?;
         if self.is_revoked(conn, payload, issued_at).await? {
             return Err(IdentityError::Unauthorized("the token was revoked"));
         }
@@ -73,7 +81,13 @@ impl Identity {
         if target.is_some() && granted.roles.is_empty() {
             return Err(IdentityError::Unauthorized("the user has no role in the scope"));
         }
-        Ok(TokenInfo {
+        if let Some(Delegation::Trust(trust)) = granted.delegation.as_ref()
+            && trust.impersonation
+        {
+            user = self.token_user(conn, &trust.trustor).await?;
+        }
+        let until = granted.until.map_or(payload.expires_at, |until| until.min(payload.expires_at));
+        let info = TokenInfo {
             user,
             scope,
             roles: granted.roles,
@@ -83,13 +97,13 @@ impl Identity {
             audit_ids: payload.audit_ids.clone(),
             issued_at,
             expires_at: payload.expires_at,
-        })
+        };
+        Ok(Checked { info, until })
     }
 
-    async fn token_user(&self, conn: &mut Connection, payload: &Payload) -> Result<UserRef, IdentityError> {
+    async fn token_user(&self, conn: &mut Connection, id: &UserId) -> Result<UserRef, IdentityError> {
         let gone = || IdentityError::Unauthorized("the user is gone or disabled");
-        let user =
-            crate::user::store::get(conn, &payload.user_id).await?.filter(|user| user.enabled).ok_or_else(gone)?;
+        let user = crate::user::store::get(conn, id).await?.filter(|user| user.enabled).ok_or_else(gone)?;
         let domain = crate::project::store::get_domain(conn, &user.domain_id).await?;
         let domain = domain.filter(|domain| domain.enabled).ok_or_else(gone)?;
         Ok(UserRef {

@@ -1,9 +1,12 @@
 //! Bodies of `/v3/auth/tokens`.
 
-use super::authenticate::{DomainName, ProjectName, Proof, UserName, Wanted};
+use super::authenticate::{CredentialName, DomainName, ProjectName, Proof, UserName, Wanted};
 use crate::IdentityError;
 use controller_base::Secret;
-use controller_web::{Scope, TokenInfo, token::DomainRef};
+use controller_web::{
+    Scope, TokenInfo,
+    token::{Delegation, DomainRef},
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -25,6 +28,22 @@ struct Proofs {
     methods: Vec<String>,
     password: Option<Password>,
     token: Option<Token>,
+    application_credential: Option<ApplicationCredential>,
+}
+
+#[derive(Debug, Deserialize)]
+struct ApplicationCredential {
+    id: Option<String>,
+    name: Option<String>,
+    user: Option<NamedUser>,
+    secret: Secret,
+}
+
+#[derive(Debug, Deserialize)]
+struct NamedUser {
+    id: Option<String>,
+    name: Option<String>,
+    domain: Option<Domain>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -64,6 +83,13 @@ struct ScopeThing {
     domain: Option<Domain>,
     system: Option<System>,
     unscoped: Option<Value>,
+    #[serde(rename = "OS-TRUST:trust")]
+    trust: Option<TrustId>,
+}
+
+#[derive(Debug, Deserialize)]
+struct TrustId {
+    id: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -80,10 +106,20 @@ struct System {
 
 impl Request {
     pub(crate) fn read(self) -> Result<(Vec<Proof>, Wanted), IdentityError> {
-        let Proofs { methods, mut password, mut token } = self.auth.identity;
+        let Proofs { mut methods, mut password, mut token, mut application_credential } = self.auth.identity;
+        let mut seen = Vec::new();
+        methods.retain(|method| {
+            !seen.contains(method) && {
+                seen.push(method.clone());
+                true
+            }
+        });
         let proofs = methods.iter().map(|method| match method.as_str() {
             "password" => password.take().ok_or_else(|| missing("password"))?.read(),
             "token" => Ok(Proof::Token(token.take().ok_or_else(|| missing("token"))?.id)),
+            "application_credential" => {
+                application_credential.take().ok_or_else(|| missing("application_credential"))?.read()
+            }
             _ => Err(IdentityError::Unauthorized("the method is not supported")),
         });
         let proofs = proofs.collect::<Result<_, _>>()?;
@@ -94,12 +130,28 @@ impl Request {
 impl Password {
     fn read(self) -> Result<Proof, IdentityError> {
         let PasswordUser { id, name, domain, password } = self.user;
-        let user = match (id, name) {
-            (Some(id), _) => UserName::Id(id),
-            (None, Some(name)) => UserName::Name(name, domain.ok_or_else(|| missing("domain"))?.read()?),
+        Ok(Proof::Password(NamedUser { id, name, domain }.read()?, password))
+    }
+}
+
+impl NamedUser {
+    fn read(self) -> Result<UserName, IdentityError> {
+        match (self.id, self.name) {
+            (Some(id), _) => Ok(UserName::Id(id)),
+            (None, Some(name)) => Ok(UserName::Name(name, self.domain.ok_or_else(|| missing("domain"))?.read()?)),
+            (None, None) => Err(missing("id or name")),
+        }
+    }
+}
+
+impl ApplicationCredential {
+    fn read(self) -> Result<Proof, IdentityError> {
+        let name = match (self.id, self.name) {
+            (Some(id), _) => CredentialName::Id(id),
+            (None, Some(name)) => CredentialName::Name(self.user.ok_or_else(|| missing("user"))?.read()?, name),
             (None, None) => return Err(missing("id or name")),
         };
-        Ok(Proof::Password(user, password))
+        Ok(Proof::ApplicationCredential(name, self.secret))
     }
 }
 
@@ -120,12 +172,13 @@ impl ScopeBody {
             Self::Word(_) => return Err(missing("project, domain or system")),
             Self::Thing(thing) => thing,
         };
-        match (thing.project, thing.domain, thing.system, thing.unscoped) {
-            (Some(project), None, None, None) => Ok(Wanted::Project(project.read()?)),
-            (None, Some(domain), None, None) => Ok(Wanted::Domain(domain.read()?)),
-            (None, None, Some(System { all: true }), None) => Ok(Wanted::System),
-            (None, None, None, Some(_)) => Ok(Wanted::Unscoped),
-            (None, None, None, None) => Ok(Wanted::Default),
+        match (thing.project, thing.domain, thing.system, thing.unscoped, thing.trust) {
+            (Some(project), None, None, None, None) => Ok(Wanted::Project(project.read()?)),
+            (None, Some(domain), None, None, None) => Ok(Wanted::Domain(domain.read()?)),
+            (None, None, Some(System { all: true }), None, None) => Ok(Wanted::System),
+            (None, None, None, Some(_), None) => Ok(Wanted::Unscoped),
+            (None, None, None, None, Some(trust)) => Ok(Wanted::Trust(trust.id)),
+            (None, None, None, None, None) => Ok(Wanted::Default),
             _ => Err(IdentityError::invalid("A token has one scope: project, domain or system.")),
         }
     }
@@ -177,10 +230,30 @@ pub(crate) fn render(info: &TokenInfo, catalog: Option<Value>) -> Value {
         Scope::Unscoped => {}
         Scope::Project(project) => {
             token["project"] = json!({"id": project.id, "name": project.name, "domain": domain(&project.domain)});
-            token["is_domain"] = project.is_domain.into();
+            // Keystone leaves it out of a trust's tokens.
+            if info.trust().is_none() {
+                token["is_domain"] = project.is_domain.into();
+            }
         }
         Scope::Domain(scope) => token["domain"] = domain(scope),
         Scope::System => token["system"] = json!({"all": true}),
+    }
+    match &info.delegation {
+        Some(Delegation::Trust(trust)) => {
+            token["OS-TRUST:trust"] = json!({
+                "id": trust.id, "trustor_user": {"id": trust.trustor}, "trustee_user": {"id": trust.trustee},
+                "impersonation": trust.impersonation,
+            });
+        }
+        Some(Delegation::ApplicationCredential(credential)) => {
+            token["application_credential"] =
+                json!({"id": credential.id, "name": credential.name, "restricted": !credential.unrestricted});
+            if let Some(rules) = &credential.access_rules {
+                token["application_credential"]["access_rules"] =
+                    rules.iter().map(crate::app_credential::bare_rule).collect();
+            }
+        }
+        None => {}
     }
     if info.scope != Scope::Unscoped {
         token["roles"] = info.roles.iter().map(|role| json!({"id": role.id, "name": role.name})).collect();

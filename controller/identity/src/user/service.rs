@@ -66,6 +66,9 @@ impl Identity {
             IdentityError::Db(error) => duplicate(error, &user),
             other => other,
         })?;
+        if !user.enabled {
+            crate::app_credential::store::delete_of_user(&mut tx, id).await?;
+        }
         if ends_tokens {
             self.revoke_user(&mut tx, id).await?;
         }

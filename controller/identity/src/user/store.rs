@@ -112,6 +112,8 @@ pub(crate) async fn update(conn: &mut AnyConnection, user: &User) -> Result<(), 
 
 /// Deletes one with memberships, roles and credentials.
 pub(crate) async fn delete(conn: &mut AnyConnection, id: &UserId) -> Result<(), DbError> {
+    crate::app_credential::store::delete_of_user(conn, id).await?;
+    crate::trust::store::delete_of_user(conn, id).await?;
     for sql in [
         "DELETE FROM identity_assignment WHERE actor_type = 'user' AND actor_id = $1",
         "DELETE FROM identity_credential WHERE user_id = $1",
