@@ -82,7 +82,11 @@ impl Identity {
     }
 
     async fn prove_token(&self, token: &str, wanted: &Wanted) -> Result<Proven, IdentityError> {
-        let info = self.validate(token).await?;
+        let info = self.validate(token).await.map_err(|error| match error {
+            // Keystone's answer is 404 here.
+            IdentityError::Unauthorized(_) => IdentityError::Missing("Failed to validate token".to_owned()),
+            other => other,
+        })?;
         self.may_rescope(&info, wanted)?;
         let gone = IdentityError::Unauthorized("the user is gone");
         let mut conn = self.db.read().await?;
