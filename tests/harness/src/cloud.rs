@@ -97,6 +97,18 @@ impl Plan {
         }
     }
 
+    /// The administrator.
+    #[must_use]
+    pub fn login(&self) -> Login {
+        Login {
+            url: self.identity_url(),
+            ca: Some(self.ca()),
+            user: "admin".to_owned(),
+            password: self.password.clone(),
+            project: "admin".to_owned(),
+        }
+    }
+
     /// Identity's URL.
     #[must_use]
     pub fn identity_url(&self) -> String {
@@ -338,14 +350,7 @@ impl Cloud {
     /// # Errors
     /// When identity refuses.
     pub async fn client(&self) -> Result<Client> {
-        let login = Login {
-            url: self.plan.identity_url(),
-            ca: Some(self.plan.ca()),
-            user: "admin".to_owned(),
-            password: self.plan.password.clone(),
-            project: "admin".to_owned(),
-        };
-        Client::login(&login).await
+        Client::login(&self.plan.login()).await
     }
 
     /// The end of a daemon's log.

@@ -13,13 +13,15 @@ pub enum Need {
     All,
 }
 
-/// Program, or file, and the package that brings it.
+/// Program, file, or command that succeeds, and the package that brings it.
 const CLOUD: &[(&str, &str)] = &[
     ("ip", "iproute2"),
     ("nft", "nftables"),
     ("curl", "curl"),
-    ("python3", "python3-venv"),
+    ("python3 -m ensurepip --version", "python3-venv"),
     ("ssh-keygen", "openssh-client"),
+    ("ping", "iputils-ping"),
+    ("modprobe", "kmod"),
     ("cc", "gcc"),
 ];
 const TESTS: &[(&str, &str)] = &[
@@ -32,7 +34,6 @@ const TESTS: &[(&str, &str)] = &[
     ("mkfs.vfat", "dosfstools"),
     ("mcopy", "mtools"),
     ("sfdisk", "fdisk"),
-    ("ping", "iputils-ping"),
     ("zstd", "zstd"),
     ("xz", "xz-utils"),
 ];
@@ -58,7 +59,12 @@ pub fn run(need: Need) -> Result<()> {
 }
 
 fn present(what: &str) -> bool {
-    if what.starts_with('/') { std::path::Path::new(what).exists() } else { exec::has(what) }
+    let mut words = what.split(' ');
+    match (words.next(), words.collect::<Vec<_>>()) {
+        (Some(path), _) if path.starts_with('/') => std::path::Path::new(path).exists(),
+        (Some(program), arguments) if arguments.is_empty() => exec::has(program),
+        (program, arguments) => exec::read(Command::new(program.unwrap_or_default()).args(arguments)).is_ok(),
+    }
 }
 
 /// The emulator must be new enough for nested virtualization in emulation: from backports where the release is older.

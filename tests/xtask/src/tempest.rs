@@ -1,17 +1,24 @@
-//! `cargo xtask tempest`: OpenStack's own test suite, by the runner that lies beside the checkout, against a cloud of its own
-//! that starts as `up --here` starts one, in a network that nobody else sees; or against a cloud that runs already.
+//! `cargo xtask tempest`: OpenStack's own test suite, by the runner that lies beside the checkout, against clouds of its own
+//! that start as `up` starts one, in a network that nobody else sees; or against a cloud that runs already.
+//!
+//! Scenarios log in to their guests. Where this machine's KVM runs no ordinary ones they have the lab's cloud, and all other tests
+//! a cloud on the machine's own KVM with the small guest.
 
 use crate::{
     demo::{self, DemoImage},
     setup::{self, Need},
+    up::{debian_image, lab_login},
 };
 use anyhow::{Context as _, Result, bail};
 use humilis_harness::{
     build::{self, Profile, Programs},
     cloud::{Cloud, Plan},
-    exec, isolate, paths,
-    rest::Client,
+    exec, isolate,
+    kvm::{self, Kvm},
+    paths,
+    rest::{Client, Login},
 };
+use humilis_lab::machine::Place;
 use serde_json::json;
 use std::{
     fs::{self, File},
@@ -21,8 +28,13 @@ use std::{
 
 /// Nobody answers here: the runner makes its virtual environment first and only then looks for a cloud.
 const NOWHERE: &str = "http://127.0.0.1:1/v3";
-/// What the runner cannot find out: the small guest has no SSH server for which to wait long.
-const OPTIONS: &[&str] = &["validation.ssh_timeout=20"];
+/// How long the runner shall wait for emulated guests.
+const PATIENCE: &[&str] = &[
+    "compute.build_timeout=900",
+    "validation.ssh_timeout=600",
+    "validation.ping_timeout=300",
+    "validation.connect_timeout=60",
+];
 /// Bytes of the disks that the small guest gets.
 const DISK: u64 = 1 << 20;
 
@@ -47,17 +59,122 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     if let Some(url) = &arguments.url {
         return exec::show(tempest(&runner).args(["--url", url]).args(&arguments.options).arg(&arguments.what));
     }
-    setup::run(Need::Cloud)?;
+    let parts = parts(&arguments.what, kvm::probe());
+    let ordinary = parts.iter().any(|part| part.guests == Guests::Debian);
+    setup::run(if ordinary { Need::All } else { Need::Cloud })?;
     environment(&runner, &arguments.what)?;
     let programs = build::programs(Profile::Dev)?;
+    if ordinary {
+        // The tests' own network has no way out.
+        humilis_lab::guest_disk::get()?;
+        humilis_lab::host_disk::get()?;
+    }
     isolate::enter()?;
-    match &arguments.folder {
-        Some(folder) => against_own(&runner, programs, folder, arguments),
-        None => {
-            let folder = tempfile::Builder::new().prefix("humilis-tempest-").tempdir()?;
-            against_own(&runner, programs, folder.path(), arguments)
+    let temporary = tempfile::Builder::new().prefix("humilis-tempest-").tempdir()?;
+    let folder = arguments.folder.as_deref().unwrap_or(temporary.path());
+    // Each part is worth running whatever became of the others.
+    let ran: Vec<_> = parts.iter().map(|part| part.run(&runner, &programs, folder, &arguments.options)).collect();
+    ran.into_iter().collect()
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Guests {
+    /// Our own: any KVM runs it, nobody can log in to it.
+    Small,
+    /// Ordinary ones.
+    Debian,
+}
+
+/// Tests that run against the same cloud.
+#[derive(Debug, PartialEq, Eq)]
+struct Part {
+    /// What the runner is asked for.
+    what: String,
+    guests: Guests,
+    in_lab: bool,
+}
+
+fn parts(what: &str, kvm: Kvm) -> Vec<Part> {
+    let part = |what: &str, guests, in_lab| Part { what: what.to_owned(), guests, in_lab };
+    match (what, kvm) {
+        (_, Kvm::Hardware) => vec![part(what, Guests::Debian, false)],
+        ("smoke", _) => vec![
+            part(r"^tempest\.api\..*\[.*\bsmoke\b.*\]", Guests::Small, false),
+            part(r"^tempest\.scenario\..*\[.*\bsmoke\b.*\]", Guests::Debian, true),
+        ],
+        ("scenario", _) => vec![part(what, Guests::Debian, true)],
+        _ => vec![part(what, Guests::Small, false)],
+    }
+}
+
+impl Part {
+    fn run(&self, runner: &Path, programs: &Programs, folder: &Path, options: &[String]) -> Result<()> {
+        if self.in_lab {
+            let folder = folder.join("lab");
+            fs::create_dir_all(&folder)?;
+            let cloud = humilis_lab::cloud::Cloud::start(programs, &folder, Place::Here)?;
+            return self.against(runner, &lab_login(&cloud.authority()), programs, &folder, options);
+        }
+        let cloud = Cloud::start(Plan { namespace: None, ..Plan::private(programs.clone(), folder, "") })?;
+        self.against(runner, &cloud.plan.login(), programs, folder, options)
+    }
+
+    fn against(
+        &self,
+        runner: &Path,
+        login: &Login,
+        programs: &Programs,
+        folder: &Path,
+        options: &[String],
+    ) -> Result<()> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let chosen = runtime.block_on(async { self.furnish(&Client::login(login).await?, programs, folder).await })?;
+        let mut command = tempest(runner);
+        command.args(["--url", &login.url, "--password", &login.password]);
+        if self.guests == Guests::Debian {
+            command.args(["--ssh", "--ssh-user", "debian"]);
+        }
+        let ca = login.ca.iter().map(|ca| format!("identity.ca_certificates_file={}", ca.display()));
+        let patience = PATIENCE.iter().filter(|_| self.in_lab).map(|&option| option.to_owned());
+        for option in ca.chain(patience).chain(chosen) {
+            command.args(["--set", &option]);
+        }
+        exec::show(command.args(options).arg(&self.what))
+    }
+
+    /// What the tests take as given: flavors, an external network, and images that boot. Gives what the runner must be told of them.
+    async fn furnish(&self, client: &Client, programs: &Programs, folder: &Path) -> Result<Vec<String>> {
+        demo::flavors(client).await?;
+        demo::networks(client).await?;
+        match self.guests {
+            Guests::Small => small_images(client, programs, folder).await.map(|()| Vec::new()),
+            Guests::Debian => {
+                let image = debian_image(client, &humilis_lab::guest_disk::get()?).await?;
+                let mut chosen = vec![format!("compute.image_ref={image}"), format!("compute.image_ref_alt={image}")];
+                for (option, name, memory) in [("flavor_ref", "tempest", 512), ("flavor_ref_alt", "tempest-alt", 640)] {
+                    let flavor = json!({"flavor": {"name": name, "ram": memory, "vcpus": 1, "disk": 4}});
+                    let made = client.call("POST", "compute", "/flavors", Some(flavor)).await?;
+                    let id = made["flavor"]["id"].as_str().context("a flavor has no id")?;
+                    chosen.push(format!("compute.{option}={id}"));
+                }
+                Ok(chosen)
+            }
         }
     }
+}
+
+/// Two public images of the small guest, each with a disk.
+async fn small_images(client: &Client, programs: &Programs, folder: &Path) -> Result<()> {
+    let kernel = DemoImage { name: "demo", file: &programs.guest, disk_format: "aki", properties: json!({}) };
+    let kernel = demo::image(client, &kernel).await?;
+    let disk = folder.join("disk");
+    File::create(&disk).and_then(|file| file.set_len(DISK)).context("cannot make a disk")?;
+    // The runner takes the first two public images; the newest come first.
+    for name in ["tempest-image", "tempest-image-alt"] {
+        let properties = json!({"kernel_id": kernel});
+        demo::image(client, &DemoImage { name, file: &disk, disk_format: "raw", properties }).await?;
+    }
+    Ok(())
 }
 
 /// `tempest-run`: `HUMILIS_TEMPEST`, else in `shared/tempest` beside the checkout.
@@ -108,32 +225,21 @@ fn environment(runner: &Path, what: &str) -> Result<()> {
     Ok(())
 }
 
-fn against_own(runner: &Path, programs: Programs, folder: &Path, arguments: &Arguments) -> Result<()> {
-    let cloud = Cloud::start(Plan { namespace: None, ..Plan::private(programs, folder, "") })?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async { furnish(&cloud.client().await?, &cloud).await })?;
-    let ca = format!("identity.ca_certificates_file={}", cloud.plan.ca().display());
-    let mut command = tempest(runner);
-    command.args(["--url", &cloud.plan.identity_url(), "--password", &cloud.plan.password, "--set", &ca]);
-    for option in OPTIONS {
-        command.args(["--set", option]);
-    }
-    exec::show(command.args(&arguments.options).arg(&arguments.what))
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// What the tests take as given: flavors, an external network, and two public images that boot, each with a disk.
-async fn furnish(client: &Client, cloud: &Cloud) -> Result<()> {
-    demo::flavors(client).await?;
-    demo::networks(client).await?;
-    let kernel =
-        DemoImage { name: "demo", file: &cloud.plan.programs.guest, disk_format: "aki", properties: json!({}) };
-    let kernel = demo::image(client, &kernel).await?;
-    let disk = cloud.plan.folder.join("disk");
-    File::create(&disk).and_then(|file| file.set_len(DISK)).context("cannot make a disk")?;
-    // The runner takes the first two public images; the newest come first.
-    for name in ["tempest-image", "tempest-image-alt"] {
-        let properties = json!({"kernel_id": kernel});
-        demo::image(client, &DemoImage { name, file: &disk, disk_format: "raw", properties }).await?;
+    #[test]
+    fn who_logs_in_to_guests_gets_ordinary_ones() {
+        let smoke = parts("smoke", Kvm::Restricted);
+        assert_eq!(
+            smoke.iter().map(|part| (part.guests, part.in_lab)).collect::<Vec<_>>(),
+            [(Guests::Small, false), (Guests::Debian, true)]
+        );
+        assert_eq!(parts("identity", Kvm::Restricted)[0].guests, Guests::Small);
+        assert_eq!(
+            parts("smoke", Kvm::Hardware),
+            [Part { what: "smoke".into(), guests: Guests::Debian, in_lab: false }]
+        );
     }
-    Ok(())
 }

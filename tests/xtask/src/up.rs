@@ -69,13 +69,7 @@ fn lab(arguments: &Arguments) -> Result<()> {
     let folder = arguments.folder.join("lab");
     let clouds_yaml = humilis_lab::cloud::up(&folder, &programs)?;
     println!("The emulated host with controller and hostd is up.");
-    let login = Login {
-        url: format!("{}/identity/v3", humilis_lab::cloud::ENDPOINT),
-        ca: Some(folder.join("ca.pem")),
-        user: "admin".to_owned(),
-        password: "secret".to_owned(),
-        project: "admin".to_owned(),
-    };
+    let login = lab_login(&folder.join("ca.pem"));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let debian = humilis_lab::guest_disk::get()?;
     let (id, address, console) = runtime.block_on(async {
@@ -89,8 +83,19 @@ fn lab(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
+/// The administrator of the lab's cloud.
+pub fn lab_login(authority: &Path) -> Login {
+    Login {
+        url: format!("{}/identity/v3", humilis_lab::cloud::ENDPOINT),
+        ca: Some(authority.to_owned()),
+        user: "admin".to_owned(),
+        password: "secret".to_owned(),
+        project: "admin".to_owned(),
+    }
+}
+
 /// Debian's disk with its kernel beside it: a direct start saves the emulated firmware's minutes.
-async fn debian_image(client: &Client, debian: &humilis_lab::guest_disk::GuestDisk) -> Result<String> {
+pub async fn debian_image(client: &Client, debian: &humilis_lab::guest_disk::GuestDisk) -> Result<String> {
     let part = |name, file, disk_format| DemoImage { name, file, disk_format, properties: json!({}) };
     let kernel = demo::image(client, &part("debian-kernel", &debian.kernel, "aki")).await?;
     let ramdisk = demo::image(client, &part("debian-ramdisk", &debian.initrd, "ari")).await?;
