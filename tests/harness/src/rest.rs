@@ -27,6 +27,8 @@ pub struct Client {
     endpoints: HashMap<String, String>,
     /// The project's id.
     pub project_id: String,
+    /// The user's id.
+    pub user_id: String,
 }
 
 impl Client {
@@ -54,7 +56,14 @@ impl Client {
             }
         }
         let project_id = body["token"]["project"]["id"].as_str().context("the token has no project")?.to_owned();
-        Ok(Self { http, token, endpoints, project_id })
+        let user_id = body["token"]["user"]["id"].as_str().context("the token has no user")?.to_owned();
+        Ok(Self { http, token, endpoints, project_id, user_id })
+    }
+
+    /// The token's text.
+    #[must_use]
+    pub fn token(&self) -> &str {
+        &self.token
     }
 
     /// Sends a request and gives the answer's body; `Null` when it has none.

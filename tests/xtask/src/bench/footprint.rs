@@ -43,7 +43,7 @@ async fn measure(programs: humilis_harness::build::Programs) -> Result<Vec<Figur
 }
 
 /// A process's proportional set size in MiB, and how much of it is guest memory.
-fn memory(pid: i32) -> Result<(f64, f64)> {
+pub fn memory(pid: i32) -> Result<(f64, f64)> {
     let maps =
         std::fs::read_to_string(format!("/proc/{pid}/smaps")).with_context(|| format!("cannot read process {pid}"))?;
     let (mut all, mut guest, mut size) = (0.0, 0.0, 0.0);

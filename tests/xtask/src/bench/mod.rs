@@ -4,6 +4,8 @@ mod api;
 mod boot;
 mod cloud;
 mod footprint;
+mod identity;
+mod load;
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -26,6 +28,8 @@ enum What {
     Api,
     /// Memory of controller, hostd and a guest's process
     Footprint,
+    /// Tokens, their validation and long lists, beside a real Keystone
+    Identity,
 }
 
 /// Which direction is progress.
@@ -95,6 +99,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         What::Boot(arguments) => boot::run(arguments)?,
         What::Api => api::run()?,
         What::Footprint => footprint::run()?,
+        What::Identity => identity::run()?,
     };
     print(&figures, arguments.json);
     Ok(())
