@@ -25,6 +25,8 @@ mod credential;
 mod domain_config;
 mod error;
 pub mod federation;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
 mod group;
 mod listing;
 mod password;

@@ -3,6 +3,7 @@
 mod bench;
 mod demo;
 mod faults;
+mod fuzz;
 mod lab;
 mod setup;
 mod story;
@@ -34,6 +35,8 @@ enum Command {
     Bench(bench::Arguments),
     /// Run an emulated host with nested virtualization, and unmodified guests in it
     Lab(lab::Arguments),
+    /// Throw bytes at what reads the bytes of strangers
+    Fuzz(fuzz::Arguments),
     /// Run OpenStack's own test suite against a cloud and print its table
     Tempest(tempest::Arguments),
 }
@@ -46,6 +49,7 @@ fn main() -> Result<()> {
         Command::Story => story::run(),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Lab(arguments) => lab::run(&arguments),
+        Command::Fuzz(arguments) => fuzz::run(&arguments),
         Command::Tempest(arguments) => tempest::run(&arguments),
     }
 }
