@@ -31,8 +31,8 @@ const NOWHERE: &str = "http://127.0.0.1:1/v3";
 /// How long the runner shall wait for emulated guests.
 const PATIENCE: &[&str] = &[
     "compute.build_timeout=900",
-    "validation.ssh_timeout=600",
-    "validation.ping_timeout=300",
+    "validation.ssh_timeout=1200",
+    "validation.ping_timeout=600",
     "validation.connect_timeout=60",
 ];
 /// Bytes of the disks that the small guest gets.
