@@ -2,6 +2,7 @@
 
 use crate::{
     IdentityError, MIGRATIONS,
+    federation::FederationSettings,
     password::Passwords,
     token::{KeyRepository, cache::Cache},
 };
@@ -22,6 +23,8 @@ pub struct Settings {
     pub allow_rescope: bool,
     /// What hashing a password costs.
     pub password_cost: PasswordCost,
+    /// Identity providers.
+    pub federation: FederationSettings,
 }
 
 pub use crate::password::Cost as PasswordCost;
@@ -36,6 +39,7 @@ impl Settings {
             token_seconds: 3600 * 4,
             allow_rescope: true,
             password_cost: PasswordCost::Normal,
+            federation: FederationSettings::default(),
         }
     }
 }
@@ -51,6 +55,7 @@ pub struct Identity {
     pub(crate) cache: Arc<Cache>,
     pub(crate) token_seconds: i64,
     pub(crate) allow_rescope: bool,
+    pub(crate) federation: Arc<FederationSettings>,
 }
 
 impl Identity {
@@ -70,6 +75,7 @@ impl Identity {
             cache: Arc::default(),
             token_seconds: settings.token_seconds,
             allow_rescope: settings.allow_rescope,
+            federation: Arc::new(settings.federation),
             db,
             clock,
         })

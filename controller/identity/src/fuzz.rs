@@ -2,7 +2,7 @@
 //! break what it promises.
 
 use crate::{
-    federation::mapping::rules::Mapping,
+    federation::mapping::rules::{self, Mapping},
     token::{
         fernet::{self, Key},
         payload::Payload,
@@ -36,5 +36,5 @@ pub fn mapping(bytes: &[u8]) {
     let attributes: BTreeMap<String, String> =
         said.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect();
     // Whether somebody is let in is not the question, only that there is an answer.
-    let _ = mapping.apply(&attributes);
+    let _ = mapping.apply(&rules::split(&attributes));
 }

@@ -92,6 +92,10 @@ pub struct IdentityConfig {
     pub admin_password: Secret,
     /// The first administrator's project.
     pub admin_project: String,
+    /// Section `identity.federation`.
+    pub federation: controller_identity::federation::FederationConfig,
+    /// Sections `identity.oidc.<name>`: providers of OpenID Connect.
+    pub oidc: HashMap<String, controller_identity::federation::oidc::OidcConfig>,
 }
 
 /// Section `image`.
@@ -138,6 +142,8 @@ impl Default for IdentityConfig {
             admin_user: "admin".to_owned(),
             admin_password: Secret::default(),
             admin_project: "admin".to_owned(),
+            federation: controller_identity::federation::FederationConfig::default(),
+            oidc: HashMap::new(),
         }
     }
 }

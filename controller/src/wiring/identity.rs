@@ -2,13 +2,17 @@
 
 use super::Platform;
 use async_trait::async_trait;
-use controller_identity::{Identity, Settings};
+use controller_identity::{Identity, Settings, federation::FederationSettings};
 use controller_work::Reconciler;
 use std::{sync::Arc, time::Duration};
 
 pub(super) async fn open(platform: &Platform) -> anyhow::Result<Identity> {
     let settings = Settings {
         token_seconds: platform.config.identity.token_seconds,
+        federation: FederationSettings::read(
+            platform.config.identity.federation.clone(),
+            platform.config.identity.oidc.clone(),
+        )?,
         ..Settings::below(&platform.config.state_directory)
     };
     Ok(Identity::open(platform.db.clone(), platform.clock.clone(), settings).await?)
@@ -16,6 +20,23 @@ pub(super) async fn open(platform: &Platform) -> anyhow::Result<Identity> {
 
 pub(super) fn start(platform: &Platform, identity: &Identity) {
     platform.reconcilers.start(Arc::new(Forget(identity.clone())));
+    platform.reconcilers.start(Arc::new(Memberships(identity.clone())));
+}
+
+/// Memberships by federation whose time is over.
+struct Memberships(Identity);
+
+#[async_trait]
+impl Reconciler for Memberships {
+    fn name(&self) -> &'static str {
+        "identity.memberships"
+    }
+    fn period(&self) -> Duration {
+        Duration::from_secs(15)
+    }
+    async fn run(&self) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        Ok(self.0.end_memberships().await?)
+    }
 }
 
 /// Revocations of tokens that have ended by themselves.

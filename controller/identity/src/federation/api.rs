@@ -9,6 +9,8 @@ pub(crate) fn routes() -> Routes<Identity> {
     Routes::new()
         .get("/v3/OS-FEDERATION/projects", Access::Token, projects)
         .get("/v3/OS-FEDERATION/domains", Access::Token, domains)
+        .merge(super::auth_api::routes())
+        .merge(super::websso_api::routes())
         .merge(super::identity_provider::api::routes())
         .merge(super::protocol::api::routes())
         .merge(super::mapping::api::routes())

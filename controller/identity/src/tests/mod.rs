@@ -2,6 +2,7 @@
 
 mod delegation;
 mod domain_config;
+mod federated;
 mod federation;
 mod grants;
 mod matrix;
@@ -41,7 +42,11 @@ async fn worlds() -> Vec<World> {
 async fn world(db: TestDb) -> World {
     let keys = tempfile::tempdir().unwrap();
     let clock = Clock::set_to(Timestamp(1_790_000_000_500_000));
-    let settings = Settings { password_cost: PasswordCost::Test, ..Settings::below(keys.path()) };
+    let settings = Settings {
+        password_cost: PasswordCost::Test,
+        federation: federated::settings(),
+        ..Settings::below(keys.path())
+    };
     let identity = Identity::open((*db).clone(), clock.clone(), settings).await.unwrap();
     let url = |path: &str| format!("https://cloud.test{path}");
     let entry = |kind: &str, path: &str| CatalogEntry { kind: kind.into(), name: kind.into(), url: url(path) };

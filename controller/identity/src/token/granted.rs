@@ -60,6 +60,9 @@ async fn federated(
     federation: &Federation,
     target: Option<&Target>,
 ) -> Result<Granted, IdentityError> {
+    if !crate::federation::login::still_trusted(conn, &federation.idp_id).await? {
+        return Err(IdentityError::Unauthorized("the identity provider is gone or disabled"));
+    }
     let mut roles = own(conn, payload, target).await?;
     for group in &federation.group_ids {
         let Some(target) = target else { continue };

@@ -8,6 +8,7 @@
 pub(crate) mod api;
 pub(crate) mod authenticate;
 pub(crate) mod cache;
+pub(crate) mod federated;
 pub(crate) mod fernet;
 mod find;
 mod granted;

@@ -1,22 +1,21 @@
 //! Applying rules to an assertion.
 
 use super::{
-    DomainKey, DomainTemplate, GroupTemplate, Local, MapError, Mapped, MappedGroup, MappedProject, MappedUser, Mapping,
-    ProjectTemplate, Requirement, Rule, Test, UserTemplate, Values, Version,
+    Attributes, DomainKey, DomainTemplate, GroupTemplate, Local, MapError, Mapped, MappedGroup, MappedProject,
+    MappedUser, Mapping, ProjectTemplate, Requirement, Rule, Test, UserTemplate, Values, Version,
     template::{Match, values},
 };
 use serde::Deserialize;
-use std::collections::BTreeMap;
 
 /// What stands before a group that is written as JSON.
 const JSON_GROUP: &str = "JSON:";
 
 impl Mapping {
-    /// What the rules make of the attributes, of which several values of one stand in one text, between semicolons.
+    /// What the rules make of the attributes.
     ///
     /// # Errors
     /// When no rule applies, or a rule that does cannot be followed.
-    pub fn apply(&self, attributes: &BTreeMap<String, String>) -> Result<Mapped, MapError> {
+    pub fn apply(&self, attributes: &Attributes) -> Result<Mapped, MapError> {
         let mut said = Said::default();
         let mut any = false;
         for rule in &self.rules {
@@ -45,7 +44,7 @@ impl Mapping {
 
 impl Rule {
     /// The values of its matches, or none when the rule does not apply.
-    fn matches(&self, attributes: &BTreeMap<String, String>) -> Option<Vec<Match>> {
+    fn matches(&self, attributes: &Attributes) -> Option<Vec<Match>> {
         let mut matches = Vec::new();
         for requirement in &self.remote {
             matches.extend(requirement.check(attributes)?);
@@ -57,14 +56,14 @@ impl Rule {
 impl Requirement {
     /// None: it is not met. `Some(None)`: it is met and makes no match.
     #[expect(clippy::option_option, reason = "two questions: whether it is met, and whether it makes a match")]
-    fn check(&self, attributes: &BTreeMap<String, String>) -> Option<Option<Match>> {
-        let given = attributes.get(&self.attribute)?.split(';');
+    fn check(&self, attributes: &Attributes) -> Option<Option<Match>> {
+        let given = attributes.get(&self.attribute).filter(|values| !values.is_empty())?;
         match &self.test {
-            Test::Present => Some(Some(given.map(str::to_owned).collect())),
-            Test::AnyOneOf(list) => given.into_iter().any(|value| list.fits(value)).then_some(None),
-            Test::NotAnyOf(list) => (!given.into_iter().any(|value| list.fits(value))).then_some(None),
-            Test::Blacklist(list) => Some(Some(given.filter(|value| !list.fits(value)).map(str::to_owned).collect())),
-            Test::Whitelist(list) => Some(Some(given.filter(|value| list.fits(value)).map(str::to_owned).collect())),
+            Test::Present => Some(Some(given.clone())),
+            Test::AnyOneOf(list) => given.iter().any(|value| list.fits(value)).then_some(None),
+            Test::NotAnyOf(list) => (!given.iter().any(|value| list.fits(value))).then_some(None),
+            Test::Blacklist(list) => Some(Some(given.iter().filter(|value| !list.fits(value)).cloned().collect())),
+            Test::Whitelist(list) => Some(Some(given.iter().filter(|value| list.fits(value)).cloned().collect())),
         }
     }
 }

@@ -2,9 +2,9 @@
 //! texts out; what they name is looked up by others.
 //!
 //! ```text
-//!  attributes --split at ';'--> values --remote requirements--> matches {0} {1} ..
-//!                                             | one fails: the rule does not apply
-//!                                             v
+//!  attributes with their values --remote requirements--> matches {0} {1} ..
+//!                                        | one fails: the rule does not apply
+//!                                        v
 //!                              local templates, filled in --merged over all rules--> Mapped
 //! ```
 //!
@@ -22,7 +22,17 @@ mod template;
 mod tests;
 
 use regex::RegexSet;
+use std::collections::BTreeMap;
 use template::{ListTemplate, Template};
+
+/// What an assertion says: the values of each attribute.
+pub type Attributes = BTreeMap<String, Vec<String>>;
+
+/// Attributes of which several values stand in one text, between semicolons, as web servers hand them on.
+#[must_use]
+pub fn split(texts: &BTreeMap<String, String>) -> Attributes {
+    texts.iter().map(|(name, text)| (name.clone(), text.split(';').map(str::to_owned).collect())).collect()
+}
 
 /// A mapping, ready to be applied.
 #[derive(Clone, Debug)]

@@ -3,10 +3,10 @@
 use super::*;
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 
-fn attributes(given: &[(&str, &str)]) -> BTreeMap<String, String> {
-    given.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+fn attributes(given: &[(&str, &str)]) -> Attributes {
+    let texts: BTreeMap<_, _> = given.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    split(&texts)
 }
 
 fn apply(version: &str, rules: Value, given: &[(&str, &str)]) -> Result<Mapped, MapError> {
