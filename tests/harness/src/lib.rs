@@ -6,6 +6,7 @@
 
 pub mod build;
 pub mod cloud;
+pub mod controller;
 pub mod exec;
 pub mod guest;
 pub mod isolate;

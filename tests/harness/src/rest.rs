@@ -106,6 +106,22 @@ impl Client {
         Ok(())
     }
 
+    /// The same session, with the service at this URL instead of the catalog's.
+    #[must_use]
+    pub fn at(mut self, service: &str, url: String) -> Self {
+        self.endpoints.insert(service.to_owned(), url);
+        self
+    }
+
+    /// Ends another session's token; gives the status.
+    ///
+    /// # Errors
+    /// When identity cannot be reached.
+    pub async fn revoke(&self, other: &Self) -> Result<u16> {
+        let request = self.request("DELETE", "identity", "/v3/auth/tokens")?;
+        Ok(request.header("x-subject-token", &other.token).send().await?.status().as_u16())
+    }
+
     fn request(&self, method: &str, service: &str, path: &str) -> Result<reqwest::RequestBuilder> {
         let base = self.endpoints.get(service).with_context(|| format!("the catalog has no {service}"))?;
         let request = self.http.request(method.parse()?, format!("{base}{path}"));

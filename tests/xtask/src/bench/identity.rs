@@ -4,19 +4,17 @@
 use super::{Better, Figure, cloud::prepare, footprint, load};
 use anyhow::{Context as _, Result, bail};
 use argon2::{Algorithm, Argon2, Params, Version};
-use humilis_harness::rest::{Client, Login};
+use humilis_harness::{
+    controller::{Controller, PASSWORD},
+    rest::Client,
+};
 use serde_json::{Value, json};
 use std::{
-    fs,
     net::SocketAddr,
-    path::Path,
-    process::{Child, Command},
     sync::Arc,
     time::{Duration, Instant},
 };
 
-const ADDRESS: &str = "127.0.0.1:8443";
-const PASSWORD: &str = "secret";
 /// How long each load lasts.
 const LENGTH: Duration = Duration::from_secs(3);
 const USERS: usize = 10_000;
@@ -30,67 +28,23 @@ pub fn run() -> Result<Vec<Figure>> {
     let programs = prepare()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let folder = tempfile::Builder::new().prefix("humilis-bench-").tempdir()?;
-    let controller = Controller::start(&programs.controller, folder.path())?;
+    let controller = Controller::start(&programs.controller, folder.path(), "")?;
     runtime.block_on(measure(&controller))
 }
 
-/// A controller alone.
-struct Controller(Child);
-
-impl Controller {
-    fn start(program: &Path, folder: &Path) -> Result<Self> {
-        let config = folder.join("controller.toml");
-        let text = format!(
-            "state_directory = '{}/state'\n[api]\nlisten = '{ADDRESS}'\ntls = 'off'\n\
-             [federation]\nlisten = '127.0.0.1:8444'\n[metrics]\nlisten = '127.0.0.1:8445'\n\
-             [identity]\nadmin_password = '{PASSWORD}'\n",
-            folder.display()
-        );
-        fs::write(&config, text)?;
-        let log = fs::File::create(folder.join("controller.log"))?;
-        let mut command = Command::new(program);
-        command.arg("--config").arg(config).arg("serve").stdout(log.try_clone()?).stderr(log);
-        Ok(Self(command.spawn().context("cannot start the controller")?))
-    }
-
-    fn memory(&self) -> Result<f64> {
-        Ok(footprint::memory(i32::try_from(self.0.id())?)?.0)
-    }
-}
-
-impl Drop for Controller {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-async fn login() -> Result<Client> {
-    let login = Login {
-        url: format!("http://{ADDRESS}/identity/v3"),
-        ca: None,
-        user: "admin".to_owned(),
-        password: PASSWORD.to_owned(),
-        project: "admin".to_owned(),
-    };
-    let end = Instant::now() + Duration::from_secs(30);
-    loop {
-        match Client::login(&login).await {
-            Err(_) if Instant::now() < end => tokio::time::sleep(Duration::from_millis(100)).await,
-            other => return other,
-        }
-    }
-}
-
 async fn measure(controller: &Controller) -> Result<Vec<Figure>> {
-    let client = login().await?;
-    let address: SocketAddr = ADDRESS.parse()?;
+    let (client, address) = (controller.login().await?, controller.address);
     let mut figures = tokens(address, &client).await?;
     figures.extend(validations(address, &client).await?);
     let user = fill(&client).await?;
     figures.extend(lists(address, &client, &user).await?);
-    figures.push(lower("controller's memory after it", controller.memory()?, "MiB", None, &[("Keystone", 222.0)]));
+    figures.push(lower(
+        "controller's memory after it",
+        footprint::memory(i32::try_from(controller.pid())?)?.0,
+        "MiB",
+        None,
+        &[("Keystone", 222.0)],
+    ));
     Ok(figures)
 }
 
@@ -107,7 +61,7 @@ fn lower(
 fn get(client: &Client, path: &str, subject: Option<&str>) -> String {
     let subject = subject.map_or_else(String::new, |token| format!("X-Subject-Token: {token}\r\n"));
     format!(
-        "GET /identity{path} HTTP/1.1\r\nHost: {ADDRESS}\r\nX-Auth-Token: {}\r\n{subject}Accept: application/json\r\n\r\n",
+        "GET /identity{path} HTTP/1.1\r\nHost: humilis\r\nX-Auth-Token: {}\r\n{subject}Accept: application/json\r\n\r\n",
         client.token()
     )
 }
@@ -119,7 +73,7 @@ fn authenticate(identity: &Value, scope: Option<&Value>) -> String {
     }
     let body = body.to_string();
     format!(
-        "POST /identity/v3/auth/tokens HTTP/1.1\r\nHost: {ADDRESS}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        "POST /identity/v3/auth/tokens HTTP/1.1\r\nHost: humilis\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
     )
 }

@@ -1,0 +1,1 @@
+//! Nothing but tests: real clients, real peers and real databases against a running controller.
