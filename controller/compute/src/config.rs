@@ -17,7 +17,7 @@ pub struct Config {
     pub max_limit: u32,
     /// How long deleted servers stay visible to `changes-since`, seconds.
     pub deleted_retention_seconds: u32,
-    /// The command line of kernels that are started directly, for images that bring none.
+    /// The command line of kernels that are started directly, for images that bring none; empty: the hosts' default.
     pub kernel_args: String,
     /// What projects may have unless their own quota says otherwise.
     pub quota: Limits,
@@ -31,7 +31,7 @@ impl Default for Config {
             answer_timeout_seconds: 600,
             max_limit: 1000,
             deleted_retention_seconds: 7 * 24 * 3600,
-            kernel_args: "console=ttyS0 root=/dev/vda".to_owned(),
+            kernel_args: String::new(),
             quota: Limits::default(),
         }
     }

@@ -4,6 +4,7 @@ use hostd_images::Image;
 use hostd_kit::ids::GuestId;
 use hostd_net::{metadata::GuestMetadata, model::PortId};
 use std::{sync::Arc, time::Duration};
+pub use vmm_control::spec::LINUX_ARGUMENTS;
 
 /// A guest as it shall be.
 #[derive(Clone, Debug, PartialEq, Eq)]

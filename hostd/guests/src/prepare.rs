@@ -107,7 +107,7 @@ async fn boot(context: &Context, guest: &Guest) -> Result<(PreparedBoot, Vec<Lea
             Ok((PreparedBoot::Firmware(firmware), Vec::new()))
         }
         Boot::Kernel { kernel, ramdisk, arguments } => {
-            let (kernel, initrd) = tokio::try_join!(open(context, kernel), async {
+            let (kernel, initrd) = tokio::try_join!(open_kernel(context, kernel), async {
                 match ramdisk {
                     Some(image) => open(context, image).await.map(Some),
                     None => Ok(None),
@@ -119,6 +119,12 @@ async fn boot(context: &Context, guest: &Guest) -> Result<(PreparedBoot, Vec<Lea
             Ok((PreparedBoot::Kernel { kernel: kernel.0, initrd, arguments }, leases))
         }
     }
+}
+
+async fn open_kernel(context: &Context, image: &Image) -> Result<(File, Lease), PrepareError> {
+    let (lease, path) = context.images.get_kernel(image).await?;
+    let opened = File::open(path).map_err(file("open a kernel"))?;
+    Ok((opened, lease))
 }
 
 async fn open(context: &Context, image: &Image) -> Result<(File, Lease), PrepareError> {

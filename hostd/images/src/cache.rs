@@ -3,6 +3,7 @@
 use crate::{
     Digest, Image, ImageError, ImageSource,
     fetch::{fetch, part_path},
+    kernel::{self, kernel_path},
 };
 use std::{
     collections::HashMap,
@@ -36,6 +37,8 @@ struct State {
 struct Slot {
     digest: Digest,
     ready: OnceCell<()>,
+    /// The file that a direct start takes, once it is known.
+    kernel: OnceCell<PathBuf>,
     cache: Weak<Shared>,
 }
 
@@ -85,7 +88,7 @@ impl Cache {
         let known = state.slots.get(&digest).and_then(Weak::upgrade);
         let slot = known.unwrap_or_else(|| {
             let cache = Arc::downgrade(&self.shared);
-            let slot = Arc::new(Slot { digest, ready: OnceCell::new(), cache });
+            let slot = Arc::new(Slot { digest, ready: OnceCell::new(), kernel: OnceCell::new(), cache });
             state.slots.insert(digest, Arc::downgrade(&slot));
             slot
         });
@@ -114,6 +117,16 @@ impl Cache {
         Ok(lease)
     }
 
+    /// A kernel's file for a direct start: prepared once where its packing allows it, else the image itself.
+    ///
+    /// # Errors
+    /// As [`Cache::get`]; a kernel that cannot be prepared is no error.
+    pub async fn get_kernel(&self, image: &Image) -> Result<(Lease, PathBuf), ImageError> {
+        let lease = self.get(image).await?;
+        let path = lease.slot.kernel.get_or_init(|| kernel::prepared(image.digest, lease.path())).await.clone();
+        Ok((lease, path))
+    }
+
     /// Bytes that the cache takes on the disk, and the number of images.
     #[must_use]
     pub fn usage(&self) -> (u64, usize) {
@@ -125,9 +138,10 @@ impl Cache {
     #[must_use]
     pub fn strangers(&self) -> Vec<PathBuf> {
         let state = self.shared.state();
-        let wanted = |name: &str| match name.strip_suffix(".raw.part").or_else(|| name.strip_suffix(".part")) {
+        let being_made = [".raw.part", ".kernel.part", ".part"];
+        let wanted = |name: &str| match being_made.iter().find_map(|suffix| name.strip_suffix(suffix)) {
             Some(stem) => stem.parse().is_ok_and(|digest: Digest| state.slots.contains_key(&digest)),
-            None => name.parse::<Digest>().is_ok(),
+            None => name.strip_suffix(".kernel").unwrap_or(name).parse::<Digest>().is_ok(),
         };
         let entries = fs::read_dir(&self.shared.dir).into_iter().flatten().flatten();
         entries.filter(|entry| !entry.file_name().to_str().is_some_and(wanted)).map(|entry| entry.path()).collect()
@@ -177,6 +191,7 @@ impl Shared {
             }
             // Nobody fetches it: a slot would stand for it.
             let _ = fs::remove_file(part_path(&file.path));
+            let _ = fs::remove_file(kernel_path(&file.path));
             total -= file.bytes;
         }
     }
@@ -185,8 +200,9 @@ impl Shared {
 fn cached_file(entry: &fs::DirEntry) -> Option<CachedFile> {
     use std::os::unix::fs::MetadataExt;
     let digest = entry.file_name().to_str()?.parse().ok()?;
-    let found = entry.metadata().ok()?;
-    Some(CachedFile { path: entry.path(), digest, bytes: found.blocks() * 512, used: found.modified().ok()? })
+    let (path, found) = (entry.path(), entry.metadata().ok()?);
+    let kernel = fs::metadata(kernel_path(&path)).map_or(0, |kernel| kernel.blocks());
+    Some(CachedFile { path, digest, bytes: (found.blocks() + kernel) * 512, used: found.modified().ok()? })
 }
 
 impl Drop for Slot {

@@ -4,6 +4,7 @@
 //!
 //! Invariants:
 //! - A file under its plain name has the digest that is its name; a part of it is `<sha256>.part`.
+//! - `<sha256>.kernel` is what [`vmm_kernel::prepare`] makes of the image when a guest starts from it directly; it goes with it.
 //! - An image is fetched once, however many wait for it; a fetch goes on where an earlier one ended.
 //! - An image with a [`Lease`] is never evicted; without one it stays until the cache's bound is reached, oldest use first.
 //! - A failed fetch fails those who wait for it and nobody else.
@@ -17,6 +18,7 @@
 mod cache;
 mod digest;
 mod fetch;
+mod kernel;
 mod source;
 
 pub use cache::{Cache, Lease};

@@ -5,10 +5,12 @@ use crate::{guest_disk, host_disk, initrd::Initrd};
 use anyhow::{Context as _, Result, bail};
 use humilis_harness::exec;
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
     process::Command,
 };
+use vmm_control::spec::LINUX_ARGUMENTS;
 
 /// One instruction is one nanosecond, and waiting takes no time.
 const COUNTING: &[&str] =
@@ -16,17 +18,51 @@ const COUNTING: &[&str] =
 const MODULES: &[&str] = &["kvm-amd"];
 /// What the guest's first process writes.
 const MARKER: &str = "humilis-first-process";
-/// The command line of a Linux guest that shall start quickly.
-pub const CMDLINE: &str = "console=ttyS0 quiet reboot=t panic=-1";
+/// What the peers' guests were told.
+const PEERS_ARGUMENTS: &str = "console=ttyS0 quiet reboot=t panic=-1";
+/// A user id for a jail.
+const JAIL: &str = "--jail 64000";
 
-/// Times from the fork of the monitor, in nanoseconds.
+/// A guest whose start is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Guest {
+    /// The small guest of our own: the monitor alone.
+    Small,
+    /// The same in its jail, as hostd starts all guests.
+    SmallJailed,
+    /// Debian's kernel as hostd starts it: prepared in the image cache, with hostd's default arguments.
+    Linux,
+    /// The same with the peers' arguments: the kernel tests its cryptography.
+    LinuxTested,
+    /// The bzImage with the peers' arguments: the kernel unpacks itself, too.
+    LinuxPacked,
+}
+
+impl Guest {
+    const ALL: [Self; 5] = [Self::Small, Self::SmallJailed, Self::Linux, Self::LinuxTested, Self::LinuxPacked];
+
+    /// Arguments for `launch`.
+    fn arguments(self) -> String {
+        let linux = |kernel: &str, arguments: &str| {
+            format!("--kernel /data/{kernel} --initrd /data/initrd --until {MARKER} --cmdline '{arguments}'")
+        };
+        let small = "--kernel /data/small --memory 128 --cmdline marker --until marker";
+        match self {
+            Self::Small => small.to_owned(),
+            Self::SmallJailed => format!("{JAIL} {small}"),
+            Self::Linux => linux("prepared", &format!("{LINUX_ARGUMENTS} quiet")),
+            Self::LinuxTested => linux("prepared", PEERS_ARGUMENTS),
+            Self::LinuxPacked => linux("kernel", PEERS_ARGUMENTS),
+        }
+    }
+}
+
+/// What was measured.
 #[derive(Clone, Debug, Default)]
 pub struct Times {
-    /// To the first process of Debian's cloud kernel.
-    pub linux: u64,
-    /// To the first line of the small guest of our own.
-    pub small: u64,
-    /// KVM's counters of the first, and the monitor's memory.
+    /// From the fork of the monitor to the first process of a Linux guest, or the first line of the small one, in nanoseconds.
+    pub nanoseconds: BTreeMap<Guest, u64>,
+    /// KVM's counters and the monitor's memory.
     pub counters: Vec<String>,
 }
 
@@ -41,7 +77,7 @@ pub struct Subjects<'a> {
     pub small: &'a Path,
 }
 
-/// Starts the machine, both guests in it, and reads their times.
+/// Starts the machine, all guests in it one after the other, and reads their times.
 ///
 /// # Errors
 /// When an image cannot be made, or a guest does not come up.
@@ -53,8 +89,11 @@ pub fn measure(subjects: Subjects<'_>) -> Result<Times> {
     let first = folder.path().join("first");
     fs::write(&first, first_process())?;
     Initrd { modules: None, files: vec![(first, "/init".into())], init: None }.write(&initrd)?;
+    let prepared = folder.path().join("prepared");
+    prepare(&guest, &prepared)?;
     let mut files = vec![
         (guest, "/data/kernel".to_owned()),
+        (prepared, "/data/prepared".into()),
         (initrd, "/data/initrd".into()),
         (subjects.small.to_owned(), "/data/small".into()),
         (subjects.vmm.to_owned(), "/bin/vmm".into()),
@@ -73,6 +112,14 @@ pub fn measure(subjects: Subjects<'_>) -> Result<Times> {
     read(&fs::read_to_string(&serial).unwrap_or_default())
 }
 
+/// As hostd's image cache does.
+fn prepare(kernel: &Path, to: &Path) -> Result<()> {
+    let target = fs::File::options().read(true).write(true).create_new(true).open(to)?;
+    let made = vmm_kernel::prepare(&fs::File::open(kernel)?, &target).context("the guest's kernel is broken")?;
+    anyhow::ensure!(made, "the guest's kernel cannot be prepared");
+    Ok(())
+}
+
 fn run(kernel: &Path, initrd: &Path, serial: &Path, folder: &Path) -> Result<()> {
     let mut qemu = Command::new("timeout");
     qemu.args(["600", "qemu-system-x86_64"]).args(COUNTING).args(["-m", "1024", "-nodefaults", "-display", "none"]);
@@ -85,32 +132,30 @@ fn run(kernel: &Path, initrd: &Path, serial: &Path, folder: &Path) -> Result<()>
 
 /// The first process of the host.
 fn script() -> String {
+    let guests = Guest::ALL.map(|guest| format!("echo GUEST {guest:?}; /bin/launch {}\n", guest.arguments())).concat();
     format!(
         "#!/bin/busybox sh\n\
          b() {{ /bin/busybox \"$@\"; }}\n\
          b mkdir -p /proc /sys /dev /tmp; b mount -t proc proc /proc; b mount -t sysfs sysfs /sys\n\
          b mount -t devtmpfs dev /dev; b mount -t tmpfs tmpfs /tmp; b mount -t debugfs debugfs /sys/kernel/debug\n\
          for module in /modules/*.ko; do b insmod $module; done\n\
-         for program in /data/kernel /data/initrd /data/small /bin/vmm; do b cat $program > /dev/null; done\n\
-         echo GUEST small; /bin/launch --kernel /data/small --memory 128 --cmdline marker --until marker\n\
-         echo GUEST linux; /bin/launch --kernel /data/kernel --initrd /data/initrd --until {MARKER} --cmdline '{CMDLINE}'\n\
-         b poweroff -f\n"
+         for program in /data/* /bin/vmm; do b cat $program > /dev/null; done\n\
+         {guests}b poweroff -f\n"
     )
 }
 
 fn read(text: &str) -> Result<Times> {
-    let (mut times, mut guest) = (Times::default(), "");
+    let (mut times, mut current) = (Times::default(), None);
     for line in text.lines().map(str::trim) {
-        match line.split_once(' ') {
-            Some(("GUEST", name)) => guest = name,
-            Some(("NANOSECONDS", value)) if guest == "small" => times.small = value.parse()?,
-            Some(("NANOSECONDS", value)) if guest == "linux" => times.linux = value.parse()?,
-            Some(("COUNTER", counter)) => times.counters.push(format!("{guest} {counter}")),
+        match (line.split_once(' '), current) {
+            (Some(("GUEST", name)), _) => current = Guest::ALL.into_iter().find(|guest| name == format!("{guest:?}")),
+            (Some(("NANOSECONDS", value)), Some(guest)) => drop(times.nanoseconds.insert(guest, value.parse()?)),
+            (Some(("COUNTER", counter)), Some(guest)) => times.counters.push(format!("{guest:?} {counter}")),
             _ => {}
         }
     }
-    if times.small == 0 || times.linux == 0 {
-        bail!("not all guests came up: {text}");
+    if let Some(missing) = Guest::ALL.into_iter().find(|guest| !times.nanoseconds.contains_key(guest)) {
+        bail!("{missing:?} did not come up: {text}");
     }
     Ok(times)
 }
@@ -189,8 +234,13 @@ mod tests {
 
     #[test]
     fn times_are_read_per_guest() {
-        let times = read("GUEST small\r\nNANOSECONDS 7\r\nGUEST linux\nCOUNTER exits 5\nNANOSECONDS 9\n").unwrap();
-        assert_eq!((times.small, times.linux, times.counters), (7, 9, vec!["linux exits 5".to_owned()]));
-        assert!(read("GUEST small\nNANOSECONDS 7\n").is_err());
+        let mut text = "GUEST Linux\r\nCOUNTER exits 5\r\n".to_owned();
+        for (time, guest) in Guest::ALL.iter().enumerate() {
+            assert!(read(&text).is_err(), "{guest:?} is missing");
+            text += &format!("GUEST {guest:?}\r\n[ 1.5] kvm: noise\r\nNANOSECONDS {time}\r\n");
+        }
+        let times = read(&text).unwrap();
+        assert_eq!((times.nanoseconds[&Guest::Small], times.nanoseconds[&Guest::LinuxPacked]), (0, 4));
+        assert_eq!(times.counters, ["Linux exits 5"]);
     }
 }

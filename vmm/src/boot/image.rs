@@ -1,15 +1,18 @@
 //! Kernel images, firmware and initial RAM disks: from a descriptor straight into guest memory.
 
-use super::BootError;
+use super::{BootError, Source, kernel};
 use crate::memory::layout::{COMMAND_LINE_ROOM, KERNEL, MMIO_HOLE};
 use linux_loader::loader::bootparam::{XLF_KERNEL_64, setup_header};
 use linux_loader::loader::{BzImage, Elf, KernelLoader, PvhBootCapability};
 use std::fs::File;
 use std::io::{Read, Seek};
 use vm_memory::{Bytes, GuestAddress, GuestMemoryBackend, GuestMemoryRegion};
+use vmm_kernel::Prepared;
 use vmm_sys::memory::GuestMemory;
 
 const PAGE: u64 = 4096;
+/// A bzImage's 64-bit entry point lies behind the 32-bit one.
+const ENTRY_OFFSET: u64 = 0x200;
 const ELF_MAGIC: [u8; 4] = *b"\x7fELF";
 
 /// An image in guest memory.
@@ -21,13 +24,13 @@ pub(super) enum Image {
         /// The first address after it.
         end: u64,
     },
-    /// A bzImage with a 64-bit entry point.
+    /// A Linux kernel with a 64-bit entry point.
     Linux {
         /// Its setup header.
         header: setup_header,
-        /// Where its protected-mode part lies.
-        load: u64,
-        /// The first address after what it needs while it unpacks itself.
+        /// Its entry point.
+        entry: u64,
+        /// The first address after what it needs, in a bzImage while it unpacks itself.
         end: u64,
     },
 }
@@ -63,12 +66,23 @@ pub(super) struct Initrd {
     pub(super) size: u64,
 }
 
-/// Loads whichever kind of image `file` is.
-pub(super) fn load(file: &mut File, memory: &GuestMemory) -> Result<Image, BootError> {
+/// Loads whichever kind of image the source has.
+pub(super) fn load(source: &mut Source, memory: &GuestMemory) -> Result<Image, BootError> {
+    let file = &mut source.image;
+    if let Some(prepared) = Prepared::read(file)? {
+        let initrd = source.initrd.as_ref().map_or(Ok(0), |file| file.metadata().map(|found| found.len()))?;
+        let ceiling = low_end(memory).min(kernel::INITRD_END).saturating_sub(initrd) & !(PAGE - 1);
+        return kernel::load(prepared, file, &source.command_line, ceiling, memory);
+    }
     let mut magic = [0; 4];
     file.rewind()?;
     file.read_exact(&mut magic)?;
     if magic == ELF_MAGIC { load_elf(file, memory) } else { load_bzimage(file, memory) }
+}
+
+/// The end of the memory that starts at zero.
+fn low_end(memory: &GuestMemory) -> u64 {
+    memory.iter().next().map_or(0, GuestMemoryRegion::len)
 }
 
 fn load_elf(file: &mut File, memory: &GuestMemory) -> Result<Image, BootError> {
@@ -88,15 +102,15 @@ fn load_bzimage(file: &mut File, memory: &GuestMemory) -> Result<Image, BootErro
     }
     let unpacked = header.pref_address.saturating_add(u64::from(header.init_size));
     let end = loaded.kernel_end.max(unpacked);
-    Ok(Image::Linux { header, load: loaded.kernel_load.0, end })
+    let entry = loaded.kernel_load.0.saturating_add(ENTRY_OFFSET);
+    Ok(Image::Linux { header, entry, end })
 }
 
 /// Loads the initial RAM disk as high as the kernel can take it.
 pub(super) fn load_initrd(file: &mut File, image: &Image, memory: &GuestMemory) -> Result<Initrd, BootError> {
     let size = file.metadata()?.len();
     let too_large = || BootError::InitrdTooLarge { size };
-    let low_end = memory.iter().next().map_or(0, GuestMemoryRegion::len);
-    let start = low_end.min(image.initrd_limit()).checked_sub(size).ok_or_else(too_large)? & !(PAGE - 1);
+    let start = low_end(memory).min(image.initrd_limit()).checked_sub(size).ok_or_else(too_large)? & !(PAGE - 1);
     if start < image.end() {
         return Err(too_large());
     }

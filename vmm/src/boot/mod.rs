@@ -5,7 +5,7 @@
 //!
 //! Invariants:
 //! - Images are hostile: everything read from them is bounded by guest memory.
-//! - Loading may be repeated: a reset loads again into discarded memory.
+//! - Loading may be repeated: a reset loads again into discarded memory, and places a prepared kernel anew.
 //!
 //! ```text
 //! Source (descriptors) --load--> Loaded{protocol} --start info--> Entry{registers} --> vcpu 0
@@ -14,6 +14,7 @@
 pub mod acpi;
 pub mod entry;
 mod image;
+mod kernel;
 mod linux;
 mod memory_map;
 mod pvh;
@@ -36,6 +37,12 @@ pub enum BootError {
     /// The image announces what it does not hold, or does not fit guest memory.
     #[error("the kernel image cannot be loaded")]
     Image(#[from] linux_loader::loader::Error),
+    /// A prepared kernel is not what it should be.
+    #[error("the prepared kernel cannot be loaded")]
+    Prepared(#[from] vmm_kernel::PreparedError),
+    /// The kernel does not fit below the initial RAM disk.
+    #[error("the kernel does not fit guest memory")]
+    KernelTooLarge,
     /// The initial RAM disk does not fit beside the kernel.
     #[error("the initial RAM disk of {size} bytes does not fit guest memory")]
     InitrdTooLarge {
@@ -85,12 +92,12 @@ pub struct Tables {
 /// When an image is not what it should be, or something does not fit.
 pub fn load(source: &mut Source, tables: &Tables, memory: &GuestMemory) -> Result<Entry, BootError> {
     write_tables(tables, memory)?;
-    let image = image::load(&mut source.image, memory)?;
+    let image = image::load(source, memory)?;
     let initrd = source.initrd.as_mut().map(|file| image::load_initrd(file, &image, memory)).transpose()?;
     write_command_line(&source.command_line, &image, memory)?;
     match image {
         Image::Pvh { entry, .. } => pvh::write(entry, initrd, memory),
-        Image::Linux { header, load, .. } => linux::write(header, load, initrd, &source.command_line, memory),
+        Image::Linux { header, entry, .. } => linux::write(header, entry, initrd, &source.command_line, memory),
     }
 }
 

@@ -19,6 +19,8 @@ pub const START_INFO: u64 = 0x6000;
 pub const ZERO_PAGE: u64 = 0x7000;
 /// Boot-time page tables: three pages.
 pub const PAGE_TABLES: u64 = 0x9000;
+/// What those page tables map, each address to itself.
+pub const IDENTITY_MAP: u64 = 1 << 30;
 /// The kernel's command line.
 pub const COMMAND_LINE: u64 = 0x2_0000;
 /// Room for the command line with its terminating zero.

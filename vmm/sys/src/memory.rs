@@ -23,8 +23,8 @@ pub type GuestSlice<'a> = vm_memory::VolatileSlice<'a, ()>;
 /// The size of the processor's large pages. Where host and guest addresses agree below it, KVM can map that much at once.
 const LARGE_PAGE: usize = 2 << 20;
 
-/// The start of guest memory is backed by small pages: boot data and small guests lie there.
-const SMALL_PAGES: usize = 4 << 20;
+/// The start of guest memory is backed by small pages: boot data, firmware and small guests lie there, while Linux begins behind it.
+const SMALL_PAGES: usize = 16 << 20;
 
 /// Maps guest memory at these guest addresses with these lengths, all of it untouched and zero. The mapping stays until the
 /// process ends: it is the one guest's, and nothing can outlive it.

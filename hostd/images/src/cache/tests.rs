@@ -144,3 +144,68 @@ async fn a_qcow2_image_becomes_the_disk_in_it() {
     drop(lease);
     assert_eq!(fs::read(cache.get(&wanted).await.unwrap().path()).unwrap(), disk, "a second guest finds it");
 }
+
+/// A bzImage whose kernel is one page of text, packed by LZ4 without being any shorter.
+fn bzimage() -> Vec<u8> {
+    let mut kernel = vec![0_u8; 0x2000];
+    let mut put = |at: usize, bytes: &[u8]| kernel[at..at + bytes.len()].copy_from_slice(bytes);
+    put(0, b"\x7fELF\x02\x01\x01");
+    put(16, &[2, 0, 62, 0, 1]);
+    for (at, long) in
+        [(24, 0x100_0000), (32, 64), (40, 0x2000), (72, 0x1000), (88, 0x100_0000), (96, 0x1000), (104, 0x1000)]
+    {
+        put(at, &u64::to_le_bytes(long));
+    }
+    put(52, &[64, 0, 56, 0, 1, 0, 64, 0]);
+    put(64, &[1]);
+    put(0x1000, b"text");
+    // The table of relocations: three empty lists.
+    kernel.extend([0; 12]);
+    let mut block = vec![0xf0];
+    let rest = kernel.len() - 15;
+    block.extend(std::iter::repeat_n(0xff, rest / 255));
+    block.push((rest % 255) as u8);
+    block.extend(&kernel);
+    let mut image = vec![0; 0x400];
+    image[0x1f1] = 1;
+    image[0x202..0x208].copy_from_slice(b"HdrS\x0f\x02");
+    image[0x236] = 1;
+    image[0x24c..0x250].copy_from_slice(&(block.len() as u32 + 12).to_le_bytes());
+    image.extend([0x02, 0x21, 0x4c, 0x18]);
+    image.extend((block.len() as u32).to_le_bytes());
+    image.extend(block);
+    image.extend((kernel.len() as u32).to_le_bytes());
+    image
+}
+
+#[tokio::test]
+async fn a_kernel_is_prepared_once_and_goes_with_its_image() {
+    let dir = tempfile::tempdir().unwrap();
+    let bytes = bzimage();
+    let (cache, _) = cache(dir.path(), &bytes, bytes.len(), 0);
+    let (lease, path) = cache.get_kernel(&image(&bytes)).await.unwrap();
+    assert_ne!(path, lease.path());
+    assert_eq!(fs::read(&path).unwrap()[0x1000..0x1004], *b"text");
+    let made = fs::metadata(&path).unwrap().modified().unwrap();
+    drop(lease);
+    let (lease, again) = cache.get_kernel(&image(&bytes)).await.unwrap();
+    assert_eq!((&again, fs::metadata(&path).unwrap().modified().unwrap()), (&path, made));
+    assert_eq!((cache.strangers(), cache.usage().1), (Vec::<PathBuf>::new(), 1));
+    drop(lease);
+    cache.allow_eviction();
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn a_kernel_that_cannot_be_prepared_is_started_as_it_is() {
+    let mut broken = bzimage();
+    // The LZ4 block's length.
+    broken[0x404] ^= 0xff;
+    for bytes in [b"an ELF kernel, or packed otherwise".to_vec(), broken] {
+        let dir = tempfile::tempdir().unwrap();
+        let (cache, _) = cache(dir.path(), &bytes, bytes.len(), 0);
+        let (lease, path) = cache.get_kernel(&image(&bytes)).await.unwrap();
+        assert_eq!(path, lease.path());
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "no leftover");
+    }
+}

@@ -1,7 +1,7 @@
 //! Guests, inward.
 
 use super::{Invalid, number, parse};
-use hostd_guests::model::{Boot, Disks, Guest, Power};
+use hostd_guests::model::{Boot, Disks, Guest, LINUX_ARGUMENTS, Power};
 use hostd_images::Image;
 use hostd_net::{
     metadata::{GuestMetadata, KeyPair},
@@ -10,8 +10,6 @@ use hostd_net::{
 use humilis_proto::federation as wire;
 use std::{sync::Arc, time::Duration};
 
-/// What nova tells a kernel that is started directly and was told nothing.
-const DEFAULT_ARGUMENTS: &str = "root=/dev/vda console=ttyS0";
 /// Bytes of a kernel's command line.
 const MAX_ARGUMENTS: usize = 2000;
 /// The bound on a guest's memory: more than any host has.
@@ -50,7 +48,7 @@ fn boot(boot: wire::GuestBoot) -> Result<Boot, Invalid> {
     if boot.kernel_args.len() > MAX_ARGUMENTS || boot.kernel_args.contains('\0') {
         return Err(Invalid::value("kernel_args", "its value"));
     }
-    let arguments = if boot.kernel_args.is_empty() { DEFAULT_ARGUMENTS.to_owned() } else { boot.kernel_args };
+    let arguments = if boot.kernel_args.is_empty() { LINUX_ARGUMENTS.to_owned() } else { boot.kernel_args };
     let ramdisk = boot.ramdisk.map(|ramdisk| image(&ramdisk)).transpose()?;
     Ok(Boot::Kernel { kernel: image(&kernel)?, ramdisk, arguments })
 }
