@@ -19,10 +19,10 @@ type Row = (Guest, &'static str, Option<f64>, &'static [(&'static str, f64)]);
 /// after the first take these away again, one by one.
 const ROWS: &[Row] = &[
     (Guest::Linux, "Debian's kernel to its first process", Some(1350.0), LINUX_PEERS),
-    (Guest::LinuxTested, "  with the peers' arguments", Some(1350.0), LINUX_PEERS),
-    (Guest::LinuxPacked, "  and unpacked by the guest", None, LINUX_PEERS),
+    (Guest::LinuxTested, "Debian's kernel, with the peers' arguments", Some(1350.0), LINUX_PEERS),
+    (Guest::LinuxPacked, "Debian's kernel, unpacked by the guest, too", None, LINUX_PEERS),
     (Guest::Small, "a tiny guest: the monitor alone", Some(12.0), SMALL_PEERS),
-    (Guest::SmallJailed, "  in its jail", None, &[]),
+    (Guest::SmallJailed, "a tiny guest in its jail", None, &[]),
 ];
 
 #[derive(clap::Args)]
