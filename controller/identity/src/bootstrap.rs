@@ -93,6 +93,7 @@ impl Identity {
         for entry in entries {
             catalog_entry(&mut tx, &region, entry).await?;
         }
+        self.touch(&mut tx).await?;
         Ok(tx.commit().await?)
     }
 

@@ -1,8 +1,9 @@
 //! What identity's rules answer, and the one mapping to Keystone's statuses and words.
 
-use controller_base::id::InvalidId;
+use controller_base::id::{InvalidId, UserId};
 use controller_db::DbError;
 use controller_web::{ApiError, AuthError};
+use http::{HeaderValue, StatusCode, header};
 
 /// Why identity did not do what was wanted.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +33,15 @@ pub enum IdentityError {
     /// The thing must not be touched like this.
     #[error("forbidden: {0}")]
     Forbidden(String),
+    /// The password was right, but its time is over.
+    #[error("the password of user {0} has expired")]
+    PasswordExpired(UserId),
+    /// There were too many wrong guesses.
+    #[error("too many wrong guesses")]
+    TooManyGuesses {
+        /// How long to wait.
+        seconds: i64,
+    },
     /// Wrong credentials, whichever.
     #[error("not authenticated: {0}")]
     Unauthorized(&'static str),
@@ -89,6 +99,15 @@ impl From<IdentityError> for ApiError {
             IdentityError::Invalid(message) => Self::bad_request(message),
             IdentityError::Forbidden(message) => Self::forbidden(message),
             IdentityError::Unauthorized(reason) => Self::unauthorized().with_source(reason),
+            IdentityError::PasswordExpired(user) => Self::new(
+                StatusCode::UNAUTHORIZED,
+                format!("The password is expired and needs to be changed for user: {user}."),
+            ),
+            IdentityError::TooManyGuesses { seconds } => {
+                let refused = "There were too many wrong attempts. Try again later.";
+                Self::new(StatusCode::TOO_MANY_REQUESTS, refused)
+                    .header(header::RETRY_AFTER, HeaderValue::from(seconds))
+            }
             IdentityError::Db(DbError::Busy(source)) => Self::unavailable(source),
             IdentityError::Db(
                 source @ (DbError::UniqueViolation { .. }
@@ -111,6 +130,8 @@ impl From<IdentityError> for AuthError {
             | IdentityError::Conflict { .. }
             | IdentityError::Invalid(_)
             | IdentityError::Forbidden(_)
+            | IdentityError::PasswordExpired(_)
+            | IdentityError::TooManyGuesses { .. }
             | IdentityError::Unauthorized(_) => Self::Invalid,
             IdentityError::Db(_) | IdentityError::Internal(_) => Self::Unavailable(Box::new(error)),
         }

@@ -20,14 +20,17 @@ mod app_credential;
 mod assignment;
 mod bootstrap;
 mod catalog;
+mod compliance;
 mod core;
 mod credential;
 mod domain_config;
+mod ec2;
 mod error;
 pub mod federation;
 #[cfg(feature = "fuzz")]
 pub mod fuzz;
 mod group;
+mod guesses;
 mod listing;
 mod password;
 pub mod policy;
@@ -46,8 +49,9 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
-pub use self::core::{Identity, Settings};
+pub use self::core::{Identity, Settings, TokenFormat};
 pub use bootstrap::{Bootstrap, CatalogEntry};
+pub use compliance::{Compliance, Strength};
 pub use domain_config::Options as DomainOptions;
 pub use error::IdentityError;
 pub use routes::{INFO, routes, service};

@@ -26,6 +26,7 @@ pub fn rules() -> Vec<RuleDefault> {
         crate::credential::policy::RULES,
         crate::app_credential::policy::RULES,
         crate::trust::policy::RULES,
+        crate::ec2::policy::RULES,
         crate::domain_config::policy::RULES,
         crate::federation::policy::RULES,
     ]

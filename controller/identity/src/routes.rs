@@ -45,6 +45,7 @@ pub fn routes() -> Routes<Identity> {
         .merge(crate::federation::api::routes())
         .merge(crate::app_credential::api::routes())
         .merge(crate::trust::api::routes())
+        .merge(crate::ec2::api::routes())
 }
 
 /// The service, ready to be mounted.

@@ -133,4 +133,6 @@ INSERT INTO identity_epoch (id, value) VALUES (1, 1);",
     crate::schema_resources::DOMAIN_CONFIG,
     crate::federation::schema::TABLES,
     crate::schema_authentication::DELEGATION,
+    crate::schema_authentication::PASSWORDS,
+    crate::schema_authentication::KEY_HASH,
 ];

@@ -2,6 +2,26 @@
 
 use controller_db::Migration;
 
+pub(crate) const KEY_HASH: Migration = Migration {
+    name: "0005_credential_key_hash",
+    sql: "ALTER TABLE identity_credential ADD COLUMN key_hash TEXT NOT NULL DEFAULT '';",
+};
+pub(crate) const PASSWORDS: Migration = Migration {
+    name: "0004_passwords",
+    sql: "CREATE TABLE identity_password (
+    user_id TEXT NOT NULL REFERENCES identity_user (id) ON DELETE CASCADE,
+    created_at BIGINT NOT NULL,
+    hash TEXT NOT NULL,
+    PRIMARY KEY (user_id, hash)
+);
+CREATE TABLE identity_user_activity (
+    user_id TEXT PRIMARY KEY REFERENCES identity_user (id) ON DELETE CASCADE,
+    failures BIGINT NOT NULL,
+    failed_at BIGINT,
+    active_at BIGINT,
+    self_service BIGINT NOT NULL
+);",
+};
 pub(crate) const DELEGATION: Migration = Migration {
     name: "0003_delegation",
     sql: "CREATE TABLE identity_app_credential (

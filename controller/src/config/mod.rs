@@ -86,6 +86,12 @@ pub struct IdentityConfig {
     pub region: String,
     /// How long a token lasts, seconds.
     pub token_seconds: i64,
+    /// What tokens are.
+    pub token_format: controller_identity::TokenFormat,
+    /// Whether a token with a scope gives one with another.
+    pub allow_rescope_scoped_token: bool,
+    /// What passwords and accounts must be like.
+    pub security_compliance: controller_identity::Compliance,
     /// The first administrator's name.
     pub admin_user: String,
     /// The first administrator's password; empty: one is made and written to `clouds.yaml` in the state directory.
@@ -139,6 +145,9 @@ impl Default for IdentityConfig {
         Self {
             region: "RegionOne".to_owned(),
             token_seconds: 14_400,
+            token_format: controller_identity::TokenFormat::Fernet,
+            allow_rescope_scoped_token: true,
+            security_compliance: controller_identity::Compliance::default(),
             admin_user: "admin".to_owned(),
             admin_password: Secret::default(),
             admin_project: "admin".to_owned(),
@@ -174,6 +183,9 @@ impl Config {
         config.placement.validated()?;
         if config.worker_threads == 0 {
             bail!("worker_threads must not be 0");
+        }
+        if let Err(error) = config.identity.security_compliance.strength() {
+            bail!("identity.security_compliance.password_regex: {error}");
         }
         if config.identity.token_seconds <= 0 {
             bail!("identity.token_seconds must be positive");

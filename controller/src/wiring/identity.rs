@@ -13,6 +13,9 @@ pub(super) async fn open(platform: &Platform) -> anyhow::Result<Identity> {
             platform.config.identity.federation.clone(),
             platform.config.identity.oidc.clone(),
         )?,
+        token_format: platform.config.identity.token_format,
+        allow_rescope: platform.config.identity.allow_rescope_scoped_token,
+        compliance: platform.config.identity.security_compliance.clone(),
         ..Settings::below(&platform.config.state_directory)
     };
     Ok(Identity::open(platform.db.clone(), platform.clock.clone(), settings).await?)

@@ -62,6 +62,7 @@ impl Identity {
         } else {
             store::update_region(&mut tx, region).await?;
         }
+        self.touch(&mut tx).await?;
         Ok(tx.commit().await?)
     }
 
@@ -74,6 +75,7 @@ impl Identity {
             )),
             other => IdentityError::Db(other),
         })?;
+        self.touch(&mut tx).await?;
         Ok(tx.commit().await?)
     }
 
@@ -85,6 +87,7 @@ impl Identity {
         } else {
             store::update_service(&mut tx, service).await?;
         }
+        self.touch(&mut tx).await?;
         Ok(tx.commit().await?)
     }
 
@@ -92,6 +95,7 @@ impl Identity {
     pub(crate) async fn delete_service(&self, id: &ServiceId) -> Result<(), IdentityError> {
         let mut tx = self.db.begin().await?;
         store::delete_service(&mut tx, id).await?;
+        self.touch(&mut tx).await?;
         Ok(tx.commit().await?)
     }
 
@@ -102,6 +106,7 @@ impl Identity {
         if store::get_region(&mut tx, &id).await?.is_none() {
             store::insert_region(&mut tx, &Region::new(id)).await?;
         }
+        self.touch(&mut tx).await?;
         Ok(tx.commit().await?)
     }
 
@@ -121,6 +126,7 @@ impl Identity {
         } else {
             store::update_endpoint(&mut tx, endpoint).await?;
         }
+        self.touch(&mut tx).await?;
         Ok(tx.commit().await?)
     }
 
@@ -128,6 +134,7 @@ impl Identity {
     pub(crate) async fn delete_endpoint(&self, id: &EndpointId) -> Result<(), IdentityError> {
         let mut tx = self.db.begin().await?;
         store::delete_endpoint(&mut tx, id).await?;
+        self.touch(&mut tx).await?;
         Ok(tx.commit().await?)
     }
 }

@@ -7,8 +7,18 @@ mod service;
 pub(crate) mod store;
 mod wire;
 
-use crate::wire::Attributes;
+use crate::{IdentityError, wire::Attributes};
 use controller_base::id::{ProjectId, UserId};
+use controller_web::TokenInfo;
+
+/// A token of a delegation is for one project, and touches only the credentials of that: those of no project (passcodes' seeds) least.
+pub(crate) fn in_scope(token: &TokenInfo, project: Option<&ProjectId>) -> Result<(), IdentityError> {
+    let own = token.project().map(|project| &project.id);
+    if token.delegation.is_none() || (own.is_some() && own == project) {
+        return Ok(());
+    }
+    Err(IdentityError::forbidden_action("Credential project does not match the project scope of the delegated token"))
+}
 
 /// A credential.
 #[derive(Clone, Debug, PartialEq)]

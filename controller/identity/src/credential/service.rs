@@ -3,6 +3,7 @@
 use super::{Credential, PolicyBlob, store};
 use crate::{Identity, IdentityError, token::fernet};
 use controller_web::Params;
+use ring::digest;
 
 impl Identity {
     /// A credential by its id, opened.
@@ -19,20 +20,20 @@ impl Identity {
 
     /// Stores a new or changed credential.
     pub(crate) async fn put_credential(&self, credential: &Credential, new: bool) -> Result<(), IdentityError> {
-        let sealed = self.seal_credential(credential)?;
+        let (sealed, hash) = self.seal_credential(credential)?;
         let mut tx = self.db.begin().await?;
         if new {
             if crate::user::store::get(&mut tx, &credential.user_id).await?.is_none() {
                 return Err(IdentityError::not_found("user", &credential.user_id));
             }
-            store::insert(&mut tx, &sealed).await.map_err(|error| match error {
+            store::insert(&mut tx, &sealed, &hash).await.map_err(|error| match error {
                 controller_db::DbError::UniqueViolation { .. } => {
                     IdentityError::Conflict { kind: "credential", details: format!("Duplicate ID, {}", credential.id) }
                 }
                 other => IdentityError::Db(other),
             })?;
         } else {
-            store::update(&mut tx, &sealed).await?;
+            store::update(&mut tx, &sealed, &hash).await?;
         }
         Ok(tx.commit().await?)
     }
@@ -64,12 +65,30 @@ impl Identity {
         Ok(tx.commit().await?)
     }
 
-    fn seal_credential(&self, credential: &Credential) -> Result<Credential, IdentityError> {
+    /// Seals anew what was sealed with an older key, so that older keys can be forgotten. Tells how many there were.
+    ///
+    /// # Errors
+    /// The database's, or a credential that no key opens.
+    pub async fn migrate_credentials(&self) -> Result<usize, IdentityError> {
+        let hash = primary_hash(&self.credential_keys.keys());
+        let mut tx = self.db.begin().await?;
+        let old = store::sealed_otherwise(&mut tx, &hash).await?;
+        for credential in &old {
+            let credential = self.unseal(credential.clone())?;
+            let (sealed, hash) = self.seal_credential(&credential)?;
+            store::update(&mut tx, &sealed, &hash).await?;
+        }
+        tx.commit().await?;
+        Ok(old.len())
+    }
+
+    /// Sealed, and the hash of the key.
+    fn seal_credential(&self, credential: &Credential) -> Result<(Credential, String), IdentityError> {
         let keys = self.credential_keys.keys();
         let key = keys.first().ok_or_else(|| IdentityError::Internal("there is no credential key".to_owned()))?;
         let seconds = u64::try_from(self.clock.now().0 / 1_000_000).unwrap_or(0);
         let blob = fernet::seal(key, credential.blob.as_bytes(), seconds, rand::random());
-        Ok(Credential { blob, ..credential.clone() })
+        Ok((Credential { blob, ..credential.clone() }, primary_hash(&keys)))
     }
 
     fn unseal(&self, credential: Credential) -> Result<Credential, IdentityError> {
@@ -78,4 +97,10 @@ impl Identity {
         let blob = String::from_utf8(bytes).map_err(|_| lost())?;
         Ok(Credential { blob, ..credential })
     }
+}
+
+/// As Keystone marks what it sealed: the SHA-1 of the primary key's text.
+fn primary_hash(keys: &[fernet::Key]) -> String {
+    let text = keys.first().map(fernet::Key::encode).unwrap_or_default();
+    hex::encode(digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, text.as_bytes()))
 }

@@ -52,10 +52,10 @@ pub(crate) async fn list(conn: &mut AnyConnection, params: &Params) -> Result<Ve
 }
 
 /// Stores a new credential.
-pub(crate) async fn insert(conn: &mut AnyConnection, credential: &Credential) -> Result<(), DbError> {
+pub(crate) async fn insert(conn: &mut AnyConnection, credential: &Credential, key_hash: &str) -> Result<(), DbError> {
     sqlx::query(
-        "INSERT INTO identity_credential (id, user_id, project_id, type, encrypted_blob, extra, generation) \
-         VALUES ($1, $2, $3, $4, $5, $6, 1)",
+        "INSERT INTO identity_credential (id, user_id, project_id, type, encrypted_blob, extra, key_hash, generation) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, 1)",
     )
     .bind(&credential.id)
     .bind(credential.user_id.as_str())
@@ -63,16 +63,27 @@ pub(crate) async fn insert(conn: &mut AnyConnection, credential: &Credential) ->
     .bind(&credential.kind)
     .bind(&credential.blob)
     .bind(json(&credential.extra))
+    .bind(key_hash)
     .execute(conn)
     .await?;
     Ok(())
 }
 
+/// Credentials that were sealed with another key, still sealed.
+pub(crate) async fn sealed_otherwise(conn: &mut AnyConnection, key_hash: &str) -> Result<Vec<Credential>, DbError> {
+    let filter = Filter::new(CREDENTIALS).and("key_hash <> ?", [Value::from(key_hash)]);
+    filter.fetch_all(conn).await?.iter().map(credential).collect()
+}
+
 /// Stores a changed credential, if nobody else changed it.
-pub(crate) async fn update(conn: &mut AnyConnection, credential: &Credential) -> Result<(), IdentityError> {
+pub(crate) async fn update(
+    conn: &mut AnyConnection,
+    credential: &Credential,
+    key_hash: &str,
+) -> Result<(), IdentityError> {
     let done = sqlx::query(
         "UPDATE identity_credential SET project_id = $1, type = $2, encrypted_blob = $3, extra = $4, \
-         generation = generation + 1 WHERE id = $5 AND generation = $6",
+         generation = generation + 1, key_hash = $7 WHERE id = $5 AND generation = $6",
     )
     .bind(credential.project_id.as_ref().map(ProjectId::to_string))
     .bind(&credential.kind)
@@ -80,6 +91,7 @@ pub(crate) async fn update(conn: &mut AnyConnection, credential: &Credential) ->
     .bind(json(&credential.extra))
     .bind(&credential.id)
     .bind(credential.generation)
+    .bind(key_hash)
     .execute(conn)
     .await?;
     changed(done.rows_affected(), "credential", &credential.id)

@@ -3,10 +3,9 @@
 use super::{Credential, PolicyBlob};
 use crate::{IdentityError, wire::Attributes};
 use controller_base::id::UserId;
-use controller_web::{BaseUrl, body::maybe_null};
+use controller_web::{BaseUrl, TokenInfo, body::maybe_null, token::Delegation};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct Body {
@@ -54,10 +53,54 @@ impl Fields {
         if let Some(project) = self.project_id {
             credential.project_id = project.map(|id| id.parse()).transpose()?;
         }
+        let was = credential.kind.clone();
         credential.kind = self.kind.unwrap_or(credential.kind);
-        credential.blob = self.blob.unwrap_or(credential.blob);
+        if credential.kind == "ec2" && credential.project_id.is_none() {
+            return Err(IdentityError::invalid("'project_id' is a required property"));
+        }
+        if let Some(blob) = self.blob {
+            if was == "ec2" {
+                keeps_scope(&credential.blob, &blob)?;
+            }
+            credential.blob = blob;
+        }
         crate::wire::merge(&mut credential.extra, self.extra);
         Ok(credential)
+    }
+}
+
+/// What binds an access key to the token that made it.
+const BINDINGS: [&str; 4] = ["trust_id", "app_cred_id", "access_token_id", "access_id"];
+
+fn keeps_scope(old: &str, new: &str) -> Result<(), IdentityError> {
+    let (old, new) = (blob(old)?, blob(new)?);
+    match BINDINGS.iter().find(|key| old.get(**key) != new.get(**key)) {
+        Some(key) => Err(IdentityError::invalid(format!("{key} can not be updated for credential"))),
+        None => Ok(()),
+    }
+}
+
+/// The blob of an EC2 credential: an object with an access key.
+fn blob(text: &str) -> Result<Value, IdentityError> {
+    let value: Value = serde_json::from_str(text).map_err(|_| IdentityError::invalid("Invalid blob in credential"))?;
+    if value.get("access").is_none_or(|access| !access.is_string()) {
+        return Err(IdentityError::invalid("Invalid blob in credential"));
+    }
+    Ok(value)
+}
+
+impl Credential {
+    /// An access key that was made with a delegated token gives tokens of the same delegation.
+    pub(crate) fn bound_to(mut self, token: &TokenInfo) -> Result<Self, IdentityError> {
+        let (key, id) = match &token.delegation {
+            None => return Ok(self),
+            Some(Delegation::Trust(trust)) => ("trust_id", trust.id.as_str()),
+            Some(Delegation::ApplicationCredential(credential)) => ("app_cred_id", credential.id.as_str()),
+        };
+        let mut blob = blob(&self.blob)?;
+        blob[key] = id.into();
+        self.blob = blob.to_string();
+        Ok(self)
     }
 }
 
@@ -66,10 +109,8 @@ fn id(kind: &str, blob: &str) -> Result<String, IdentityError> {
     if kind != "ec2" {
         return Ok(UserId::random().to_string());
     }
-    let blob: Value = serde_json::from_str(blob).map_err(|_| IdentityError::invalid("Invalid blob in credential"))?;
-    let access = blob.get("access").and_then(Value::as_str);
-    let access = access.ok_or_else(|| IdentityError::invalid("Invalid blob in credential"))?;
-    Ok(Sha256::digest(access.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect())
+    let blob = self::blob(blob)?;
+    Ok(crate::ec2::credential_id(blob["access"].as_str().unwrap_or_default()))
 }
 
 pub(crate) fn render(credential: &Credential, url: &BaseUrl) -> Value {

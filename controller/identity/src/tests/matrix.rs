@@ -66,6 +66,12 @@ fn sample(path: &str) -> serde_json::Value {
     if path.contains("/config") {
         return json!({"config": {"identity": {"driver": "sql"}}});
     }
+    if path.ends_with("/OS-EC2") {
+        return json!({"tenant_id": "x"});
+    }
+    if path.ends_with("tokens") {
+        return json!({"credentials": {}});
+    }
     if path.ends_with("/application_credentials") {
         return json!({"application_credential": {"name": "x"}});
     }

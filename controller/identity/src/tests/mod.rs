@@ -1,5 +1,6 @@
 //! The service through its routes, on every database that is at hand.
 
+mod access_keys;
 mod delegation;
 mod domain_config;
 mod federated;
@@ -7,6 +8,8 @@ mod federation;
 mod grants;
 mod matrix;
 mod resources;
+mod revocation;
+mod secrets;
 mod tokens;
 
 use crate::{Bootstrap, CatalogEntry, Identity, Settings, core::PasswordCost};
@@ -26,8 +29,8 @@ struct World {
     router: Router,
     identity: Identity,
     clock: Clock,
-    _keys: tempfile::TempDir,
-    _db: TestDb,
+    keys: Arc<tempfile::TempDir>,
+    db: Arc<TestDb>,
 }
 
 /// One world for each kind of database.
@@ -40,13 +43,19 @@ async fn worlds() -> Vec<World> {
 }
 
 async fn world(db: TestDb) -> World {
-    let keys = tempfile::tempdir().unwrap();
+    world_with(db, |_| {}).await
+}
+
+/// With settings of its own.
+async fn world_with(db: TestDb, set: impl FnOnce(&mut Settings)) -> World {
+    let keys = Arc::new(tempfile::tempdir().unwrap());
     let clock = Clock::set_to(Timestamp(1_790_000_000_500_000));
-    let settings = Settings {
+    let mut settings = Settings {
         password_cost: PasswordCost::Test,
         federation: federated::settings(),
         ..Settings::below(keys.path())
     };
+    set(&mut settings);
     let identity = Identity::open((*db).clone(), clock.clone(), settings).await.unwrap();
     let url = |path: &str| format!("https://cloud.test{path}");
     let entry = |kind: &str, path: &str| CatalogEntry { kind: kind.into(), name: kind.into(), url: url(path) };
@@ -60,16 +69,28 @@ async fn world(db: TestDb) -> World {
     };
     assert!(identity.bootstrap(&wanted).await.unwrap());
     assert!(!identity.bootstrap(&wanted).await.unwrap(), "the second time nothing is new");
+    let web = web_state(&identity, &clock);
+    World { router: crate::service(identity.clone(), &web).router, identity, clock, keys, db: Arc::new(db) }
+}
+
+fn web_state(identity: &Identity, clock: &Clock) -> WebState {
     let mut policy = Policy::default();
     policy.add("identity", &crate::policy::rules(), &HashMap::new()).unwrap();
-    let web = WebState {
+    WebState {
         authenticator: Arc::new(identity.clone()),
         policy: Arc::new(policy),
         clock: clock.clone(),
         identity_url: None,
         observer: None,
-    };
-    World { router: crate::service(identity.clone(), &web).router, identity, clock, _keys: keys, _db: db }
+    }
+}
+
+/// A second controller on the first one's database, with its keys and clock.
+async fn second_world(first: &World) -> World {
+    let settings = Settings { password_cost: PasswordCost::Test, ..Settings::below(first.keys.path()) };
+    let identity = Identity::open((**first.db).clone(), first.clock.clone(), settings).await.unwrap();
+    let router = crate::service(identity.clone(), &web_state(&identity, &first.clock)).router;
+    World { router, identity, clock: first.clock.clone(), keys: first.keys.clone(), db: first.db.clone() }
 }
 
 /// The body of a request for a token by password.

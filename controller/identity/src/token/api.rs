@@ -1,18 +1,30 @@
 //! `/v3/auth`: tokens and what one can do with one's own.
 
-use super::wire::{self, Request};
+use super::{
+    authenticate::Answer,
+    cache::Entry,
+    receipt::Receipt,
+    wire::{self, Request},
+};
 use crate::{Identity, IdentityError, assignment::Target};
 use axum::{
+    body::{Body, Bytes},
     extract::State,
     response::{IntoResponse, Response},
 };
+use controller_base::Timestamp;
 use controller_web::{
     Access, ApiError, Context, Json, MaybeContext, Params, Routes, Target as PolicyTarget, TokenInfo, paging,
     policy::RuleDefault,
 };
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
 use std::sync::Arc;
+
+/// How long after its end a token may be looked at with `allow_expired`, seconds: as long as Keystone's default.
+pub(crate) const LATE: i64 = 2 * 86_400;
+/// The header of receipts, both ways.
+const RECEIPT: &str = "openstack-auth-receipt";
 
 pub(crate) const RULES: &[RuleDefault] = &[
     RuleDefault {
@@ -24,6 +36,11 @@ pub(crate) const RULES: &[RuleDefault] = &[
         name: "identity:check_token",
         check: "(role:reader and system_scope:all) or rule:admin_required or rule:service_role or rule:token_subject",
         description: "Check a token",
+    },
+    RuleDefault {
+        name: "identity:list_revoke_events",
+        check: "rule:admin_required or rule:service_role",
+        description: "List what ended tokens early",
     },
     RuleDefault {
         name: "identity:revoke_token",
@@ -38,6 +55,8 @@ pub(crate) fn routes() -> Routes<Identity> {
         .get("/v3/auth/tokens", "identity:validate_token", show)
         .head("/v3/auth/tokens", "identity:check_token", check)
         .delete("/v3/auth/tokens", "identity:revoke_token", revoke)
+        .get("/v3/auth/tokens/OS-PKI/revoked", Access::Token, revoked_list)
+        .get("/v3/OS-REVOKE/events", "identity:list_revoke_events", events)
         .get("/v3/auth/catalog", Access::Token, catalog)
         .get("/v3/auth/projects", Access::Token, projects)
         .get("/v3/auth/domains", Access::Token, domains)
@@ -48,23 +67,56 @@ async fn create(
     State(identity): State<Identity>,
     _context: MaybeContext,
     params: Params,
+    headers: HeaderMap,
     Json(request): Json<Request>,
 ) -> Result<Response, ApiError> {
     let (proofs, wanted) = request.read()?;
-    let (text, info) = identity.authenticate_with(proofs, wanted).await?;
+    let receipt = headers.get(RECEIPT).and_then(|value| value.to_str().ok());
+    let (text, info) = match identity.authenticate_with(proofs, wanted, receipt).await? {
+        Answer::Token(text, info) => (text, *info),
+        Answer::More(receipt) => return Ok(more(&receipt)),
+    };
     tracing::debug!(user = %info.user.id, methods = ?info.methods, "token issued");
     answer(&identity, StatusCode::CREATED, &text, &info, &params).await
 }
 
+/// 401 with a receipt: it is not the usual body of an error.
+fn more(receipt: &Receipt) -> Response {
+    let mut response = (StatusCode::UNAUTHORIZED, Json(receipt.render())).into_response();
+    if let Ok(value) = HeaderValue::from_str(&receipt.text) {
+        response.headers_mut().insert(RECEIPT, value);
+    }
+    response
+}
+
+/// The answer is made once for a token and kept beside it.
 async fn show(
     State(identity): State<Identity>,
     context: Context,
     params: Params,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let (text, info) = subject(&identity, &context, &headers, "identity:validate_token").await?;
-    understands_access_rules(&info, &headers)?;
-    answer(&identity, StatusCode::OK, &text, &info, &params).await
+    let late = params.get("allow_expired").and_then(controller_web::query::parse_flag).unwrap_or(false);
+    if late {
+        let text = subject_text(&headers);
+        let info = seen(identity.validate_late(text, LATE).await, &context, "identity:validate_token", |info| info)?;
+        understands_access_rules(&info, &headers)?;
+        return answer(&identity, StatusCode::OK, text, &info, &params).await;
+    }
+    let (text, entry) = subject(&identity, &context, &headers, "identity:validate_token").await?;
+    understands_access_rules(&entry.info, &headers)?;
+    let kept = &entry.bodies[usize::from(params.has("nocatalog"))];
+    let body = match kept.get() {
+        Some(body) => body.clone(),
+        None => {
+            let body = Bytes::from(body(&identity, &entry.info, &params).await?.to_string());
+            kept.get_or_init(|| body).clone()
+        }
+    };
+    let mut response = Response::new(Body::from(body));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    stamp(&mut response, text);
+    Ok(response)
 }
 
 /// A service that does not know access rules must not take such a token for one without; 1.0 is the version that does.
@@ -80,7 +132,7 @@ fn understands_access_rules(info: &TokenInfo, headers: &HeaderMap) -> Result<(),
 async fn check(State(identity): State<Identity>, context: Context, headers: HeaderMap) -> Result<Response, ApiError> {
     let (text, _) = subject(&identity, &context, &headers, "identity:check_token").await?;
     let mut response = StatusCode::OK.into_response();
-    stamp(&mut response, &text);
+    stamp(&mut response, text);
     Ok(response)
 }
 
@@ -89,30 +141,44 @@ async fn revoke(
     context: Context,
     headers: HeaderMap,
 ) -> Result<StatusCode, ApiError> {
-    let (_, info) = subject(&identity, &context, &headers, "identity:revoke_token").await?;
-    let audit_id = info.audit_ids.first().map(String::as_str).unwrap_or_default();
+    let (_, entry) = subject(&identity, &context, &headers, "identity:revoke_token").await?;
+    let audit_id = entry.info.audit_ids.first().map(String::as_str).unwrap_or_default();
     let mut tx = identity.db.begin().await.map_err(IdentityError::from)?;
     identity.revoke_token(&mut tx, audit_id).await.map_err(IdentityError::from)?;
     tx.commit().await.map_err(IdentityError::from)?;
     Ok(StatusCode::NO_CONTENT)
 }
 
+fn subject_text(headers: &HeaderMap) -> &str {
+    headers.get("x-subject-token").and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
+
 /// The token of `X-Subject-Token`, if the caller may look at it.
-async fn subject(
+async fn subject<'a>(
     identity: &Identity,
     context: &Context,
-    headers: &HeaderMap,
+    headers: &'a HeaderMap,
     rule: &str,
-) -> Result<(String, Arc<TokenInfo>), ApiError> {
-    let text = headers.get("x-subject-token").and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let found = match identity.validate(text).await {
+) -> Result<(&'a str, Arc<Entry>), ApiError> {
+    let text = subject_text(headers);
+    let entry = seen(identity.checked(text).await, context, rule, |entry| &entry.info)?;
+    Ok((text, entry))
+}
+
+/// A token that was found, if the caller may look at it; without one, who may not look at others' is refused.
+fn seen<T>(
+    found: Result<T, IdentityError>,
+    context: &Context,
+    rule: &str,
+    info: impl Fn(&T) -> &TokenInfo,
+) -> Result<T, ApiError> {
+    let found = match found {
         Err(IdentityError::Unauthorized(_)) => None,
         other => Some(other?),
     };
-    let owner = found.as_ref().map(|info| info.user.id.clone());
+    let owner = found.as_ref().map(|found| &info(found).user.id);
     context.enforce(rule, &PolicyTarget::none().with_maybe("target.token.user_id", owner))?;
-    let info = found.ok_or_else(|| ApiError::not_found("Could not find token."))?;
-    Ok((text.to_owned(), info))
+    found.ok_or_else(|| ApiError::not_found("Could not find token."))
 }
 
 async fn answer(
@@ -122,6 +188,13 @@ async fn answer(
     info: &TokenInfo,
     params: &Params,
 ) -> Result<Response, ApiError> {
+    let mut response = (status, Json(body(identity, info, params).await?)).into_response();
+    stamp(&mut response, text);
+    Ok(response)
+}
+
+/// `{"token": ..}`, with the catalog unless it is not wanted.
+async fn body(identity: &Identity, info: &TokenInfo, params: &Params) -> Result<Value, ApiError> {
     let catalog = if params.has("nocatalog") { None } else { Some(identity.catalog_for(info).await?) };
     let mut body = wire::render(info, catalog);
     if body["token"].get("catalog").is_some() {
@@ -130,9 +203,7 @@ async fn answer(
             body["token"]["service_providers"] = trusting.into();
         }
     }
-    let mut response = (status, Json(body)).into_response();
-    stamp(&mut response, text);
-    Ok(response)
+    Ok(body)
 }
 
 fn stamp(response: &mut Response, text: &str) {
@@ -162,4 +233,22 @@ async fn system(State(identity): State<Identity>, context: Context) -> Result<Js
     let any = identity.has_roles(context.user_id(), &Target::System).await?;
     let system: Vec<Value> = if any { vec![json!({"all": true})] } else { Vec::new() };
     Ok(Json(json!({"system": system, "links": paging::whole(&context.self_link())})))
+}
+
+/// Keystone keeps no list of tokens either: it answers thus since there are no PKI tokens.
+async fn revoked_list() -> ApiError {
+    ApiError::forbidden("You are not authorized to perform the requested action.")
+}
+
+async fn events(State(identity): State<Identity>, context: Context, params: Params) -> Result<Json<Value>, ApiError> {
+    context.enforce("identity:list_revoke_events", &PolicyTarget::none())?;
+    let malformed = |text: &str| ApiError::bad_request(format!("invalid date format {text}"));
+    let since = params.get("since").map(|text| Timestamp::parse(text).ok_or_else(|| malformed(text))).transpose()?;
+    let found = identity.revocations(since).await.map_err(IdentityError::from)?;
+    let event = |(kind, subject, moment): (String, String, Timestamp)| {
+        let key = if kind == "user" { "user_id" } else { "audit_id" };
+        json!({key: subject, "issued_before": moment.micros_z(), "revoked_at": moment.micros_z()})
+    };
+    let events: Vec<Value> = found.into_iter().map(event).collect();
+    Ok(Json(json!({"events": events, "links": paging::whole(&context.self_link())})))
 }

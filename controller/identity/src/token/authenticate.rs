@@ -5,8 +5,9 @@ use super::{
     payload::{Origin, Payload, ScopeId},
     prove::Proven,
     provider::audit_id,
+    receipt::{self, Receipt},
 };
-use crate::{Identity, IdentityError, assignment::Target, trust::Trust};
+use crate::{Identity, IdentityError, assignment::Target, trust::Trust, user::options};
 use controller_base::{Secret, Timestamp, id::UserId};
 use controller_db::Connection;
 use controller_web::TokenInfo;
@@ -36,6 +37,8 @@ pub(crate) enum ProjectName {
 #[derive(Clone, Debug)]
 pub(crate) enum Proof {
     Password(UserName, Secret),
+    /// A one-time password.
+    Passcode(UserName, Secret),
     Token(Secret),
     ApplicationCredential(CredentialName, Secret),
 }
@@ -61,15 +64,33 @@ pub(crate) enum Wanted {
     Trust(String),
 }
 
+/// What came of a request for a token.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    Token(String, Box<TokenInfo>),
+    /// More methods are wanted; this tells which were shown.
+    More(Box<Receipt>),
+}
+
 impl Identity {
-    /// A token for whoever proves to be somebody.
+    /// A token for whoever proves to be somebody; with an earlier request's receipt, by both together.
     pub(crate) async fn authenticate_with(
         &self,
         proofs: Vec<Proof>,
         wanted: Wanted,
-    ) -> Result<(String, TokenInfo), IdentityError> {
-        let proven = self.prove(proofs, &wanted).await?;
-        self.issue(proven, wanted).await
+        receipt: Option<&str>,
+    ) -> Result<Answer, IdentityError> {
+        let mut proven = self.prove(proofs, &wanted).await?;
+        if let Some(receipt) = receipt {
+            let earlier = self.open_receipt(receipt, &proven.user.id)?;
+            proven.methods.extend(earlier.into_iter().filter(|m| !proven.methods.contains(m)).collect::<Vec<_>>());
+        }
+        if !receipt::is_enough(&options::mfa_rules(&proven.user.options), &proven.methods) {
+            let receipt = self.issue_receipt(proven.user, proven.methods).await?;
+            return Ok(Answer::More(Box::new(receipt)));
+        }
+        let (text, info) = self.issue(proven, wanted).await?;
+        Ok(Answer::Token(text, Box::new(info)))
     }
 
     /// A token of this scope for somebody who was proved.

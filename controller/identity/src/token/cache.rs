@@ -1,25 +1,60 @@
 //! Checked tokens, as long as nothing has changed that could make them mean something else.
+//!
+//! An entry is worth something in its epoch only. The epoch moves with every commit of this process that touches what tokens mean,
+//! and, where controllers share a database, whenever the database's own epoch is seen to have moved: a task looks at it every
+//! [`PERIOD`], so that a request does no I/O. Where nobody has looked for [`STALE`], the request itself does.
 
+use bytes::Bytes;
 use controller_base::Timestamp;
 use controller_web::TokenInfo;
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicI64, Ordering},
+        Arc, Mutex, OnceLock, PoisonError,
+        atomic::{AtomicI64, AtomicU64, Ordering},
     },
+    time::{Duration, Instant},
 };
 
-const MOST: usize = 4096;
+const MOST: usize = 16_384;
+/// How often the database's epoch is looked at.
+pub(crate) const PERIOD: Duration = Duration::from_millis(25);
+/// How old the last look may be: together with a look's own time well below the 100 ms within which a revocation holds everywhere.
+const STALE: Duration = Duration::from_millis(60);
 
-/// A token's text, the epoch in which it was checked, until when it holds at most, and what it says.
-type Checked = HashMap<Box<str>, (i64, Timestamp, Arc<TokenInfo>)>;
+/// A token that was checked.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    epoch: i64,
+    /// When it ends at the latest.
+    until: Timestamp,
+    /// What it says.
+    pub info: Arc<TokenInfo>,
+    /// The whole answer to whoever looks at it, once somebody has: with the catalog, and without.
+    pub bodies: [OnceLock<Bytes>; 2],
+}
 
 /// What was checked, each with the epoch in which it was.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Cache {
     epoch: AtomicI64,
-    tokens: Mutex<Checked>,
+    /// The database's epoch when it was last looked at, and when that was, in microseconds since `started`; 0: never.
+    seen: AtomicI64,
+    looked_at: AtomicU64,
+    started: Instant,
+    tokens: Mutex<HashMap<Box<str>, Arc<Entry>>>,
+}
+
+impl Default for Cache {
+    fn default() -> Self {
+        Self {
+            epoch: AtomicI64::new(0),
+            seen: AtomicI64::new(0),
+            looked_at: AtomicU64::new(0),
+            started: Instant::now(),
+            tokens: Mutex::default(),
+        }
+    }
 }
 
 impl Cache {
@@ -33,22 +68,68 @@ impl Cache {
         self.epoch.fetch_add(1, Ordering::SeqCst);
     }
 
+    /// The database's epoch was this when it was looked at from `began` on.
+    pub fn saw(&self, epoch: i64, began: Instant) {
+        if self.seen.swap(epoch, Ordering::SeqCst) != epoch {
+            self.invalidate();
+        }
+        let at = began.saturating_duration_since(self.started).as_micros();
+        self.looked_at.fetch_max(u64::try_from(at).unwrap_or(u64::MAX).max(1), Ordering::SeqCst);
+    }
+
+    /// Whether somebody has looked at the database's epoch lately.
+    pub fn is_fresh(&self, now: Instant) -> bool {
+        let at = self.looked_at.load(Ordering::SeqCst);
+        at > 0 && now.saturating_duration_since(self.started) < Duration::from_micros(at) + STALE
+    }
+
     /// A token checked in this epoch that has not ended.
-    pub fn get(&self, token: &str, epoch: i64, now: Timestamp) -> Option<Arc<TokenInfo>> {
+    pub(crate) fn get(&self, token: &str, epoch: i64, now: Timestamp) -> Option<Arc<Entry>> {
         let tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
-        let (seen, until, info) = tokens.get(token)?;
-        (*seen == epoch && *until > now).then(|| info.clone())
+        let entry = tokens.get(token)?;
+        (entry.epoch == epoch && entry.until > now).then(|| entry.clone())
     }
 
     /// Keeps a token that was checked in this epoch.
-    pub fn put(&self, token: &str, epoch: i64, info: Arc<TokenInfo>, until: Timestamp) {
+    pub(crate) fn put(&self, token: &str, epoch: i64, info: TokenInfo, until: Timestamp) -> Arc<Entry> {
+        let entry = Arc::new(Entry { epoch, until, info: Arc::new(info), bodies: Default::default() });
         let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
         if tokens.len() >= MOST {
-            tokens.retain(|_, (seen, ..)| *seen == epoch);
+            tokens.retain(|_, entry| entry.epoch == epoch);
         }
         if tokens.len() >= MOST {
             tokens.clear();
         }
-        tokens.insert(token.into(), (epoch, until, info));
+        tokens.insert(token.into(), entry.clone());
+        entry
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_is_worth_something_in_its_epoch_and_time_alone() {
+        let (cache, token) = (Cache::default(), controller_web::testing::project_token("u", "p", &[]));
+        cache.put("t", cache.epoch(), token, Timestamp(10));
+        assert!(cache.get("t", cache.epoch(), Timestamp(9)).is_some());
+        assert!(cache.get("t", cache.epoch(), Timestamp(10)).is_none());
+        cache.invalidate();
+        assert!(cache.get("t", cache.epoch(), Timestamp(9)).is_none());
+    }
+
+    #[test]
+    fn another_controllers_change_moves_the_epoch_once_it_is_seen() {
+        let cache = Cache::default();
+        let now = Instant::now();
+        assert!(!cache.is_fresh(now), "nobody has looked");
+        cache.saw(5, now);
+        let epoch = cache.epoch();
+        cache.saw(5, now);
+        assert_eq!(cache.epoch(), epoch);
+        assert!(cache.is_fresh(now + STALE / 2) && !cache.is_fresh(now + STALE * 2));
+        cache.saw(6, now);
+        assert_ne!(cache.epoch(), epoch);
     }
 }

@@ -6,7 +6,8 @@ use std::{
     fs, io,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, Mutex, PoisonError, RwLock},
+    time::SystemTime,
 };
 
 /// Fernet keys on disk and in memory.
@@ -15,6 +16,21 @@ pub struct KeyRepository {
     directory: PathBuf,
     /// The primary first.
     keys: Arc<RwLock<Arc<[Key]>>>,
+    /// What the directory looked like when it was last read.
+    read: Arc<Mutex<Look>>,
+}
+
+/// When the directory was changed, and which files it held.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Look {
+    changed: Option<SystemTime>,
+    numbers: Vec<u64>,
+}
+
+impl Look {
+    fn at(directory: &Path) -> io::Result<Self> {
+        Ok(Self { changed: Some(fs::metadata(directory)?.modified()?), numbers: numbers(directory)? })
+    }
 }
 
 impl KeyRepository {
@@ -28,8 +44,10 @@ impl KeyRepository {
             write(directory, 1, &Key::random())?;
             write(directory, 0, &Key::random())?;
         }
+        let look = Look::at(directory)?;
         let keys = load(directory)?;
-        Ok(Self { directory: directory.to_owned(), keys: Arc::new(RwLock::new(keys)) })
+        let (keys, read) = (Arc::new(RwLock::new(keys)), Arc::new(Mutex::new(look)));
+        Ok(Self { directory: directory.to_owned(), keys, read })
     }
 
     /// All keys, the sealing one first.
@@ -53,6 +71,25 @@ impl KeyRepository {
             fs::remove_file(self.directory.join(number.to_string()))?;
         }
         self.reload()
+    }
+
+    /// Reads the directory again if it has changed: another process has rotated. False when it has not, or cannot be read now; the
+    /// keys stay as they were then.
+    pub fn refresh(&self) -> bool {
+        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        match Look::at(&self.directory) {
+            Ok(look) if look != *read => match self.reload() {
+                Ok(()) => {
+                    *read = look;
+                    true
+                }
+                Err(error) => {
+                    tracing::warn!(%error, directory = %self.directory.display(), "the keys cannot be read");
+                    false
+                }
+            },
+            Ok(_) | Err(_) => false,
+        }
     }
 
     /// Reads the directory again, after somebody else has rotated.
@@ -109,6 +146,21 @@ mod tests {
         assert!(!repository.keys().contains(&old));
         let again = KeyRepository::open(directory.path()).unwrap();
         assert_eq!(again.keys(), repository.keys());
+    }
+
+    #[test]
+    fn another_processs_rotation_is_seen() {
+        let directory = tempfile::tempdir().unwrap();
+        let (here, there) =
+            (KeyRepository::open(directory.path()).unwrap(), KeyRepository::open(directory.path()).unwrap());
+        assert!(!here.refresh());
+        there.rotate(3).unwrap();
+        assert_ne!(here.keys(), there.keys());
+        assert!(here.refresh());
+        assert_eq!(here.keys(), there.keys());
+        fs::write(directory.path().join("9"), "half").unwrap();
+        assert!(!here.refresh(), "half a file changes nothing");
+        assert_eq!(here.keys(), there.keys());
     }
 
     #[test]

@@ -12,11 +12,16 @@ pub(crate) mod federated;
 pub(crate) mod fernet;
 mod find;
 mod granted;
+pub(crate) mod jws;
 mod keys;
 pub(crate) mod payload;
 pub(crate) mod prove;
 pub(crate) mod provider;
+mod receipt;
 mod store;
+mod totp;
 pub(crate) mod wire;
 
 pub use keys::KeyRepository;
+#[cfg(test)]
+pub(crate) use totp::passcode;

@@ -178,6 +178,24 @@ fn federation(fields: &mut impl Iterator<Item = Value>) -> Option<Federation> {
     Some(Federation { idp_id, protocol_id, group_ids })
 }
 
+/// `[user, methods, expires_at]`: what a receipt holds.
+pub(super) fn encode_receipt(user: &UserId, methods: &[String], end: Timestamp) -> Vec<u8> {
+    let fields = vec![pair(user.as_str()), Value::from(mask(methods)), Value::F64(seconds(end))];
+    let mut bytes = Vec::new();
+    // Writing to memory cannot fail.
+    let _ = rmpv::encode::write_value(&mut bytes, &Value::Array(fields));
+    bytes
+}
+
+/// The same back.
+pub(super) fn decode_receipt(mut bytes: &[u8]) -> Option<(UserId, Vec<String>, Timestamp)> {
+    let fields = rmpv::decode::read_value_with_max_depth(&mut bytes, DEEPEST).ok()?;
+    match fields.as_array()?.as_slice() {
+        [user, methods, end] => Some((unpair(user)?.parse().ok()?, names(methods.as_u64()?), moment(end.as_f64()?)?)),
+        _ => None,
+    }
+}
+
 /// An id without the word that tells its form.
 fn bare(id: &str) -> Value {
     hex(id).map_or_else(|| Value::from(id), Value::Binary)

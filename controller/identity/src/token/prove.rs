@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{Identity, IdentityError, app_credential, user::User};
 use controller_base::{Secret, Timestamp};
-use controller_web::{Scope, TokenInfo};
+use controller_web::{Params, Scope, TokenInfo};
 
 /// What the proofs showed.
 #[derive(Debug)]
@@ -54,6 +54,7 @@ impl Identity {
         for proof in proofs {
             let next = match proof {
                 Proof::Password(user, password) => self.prove_password(user, &password).await?,
+                Proof::Passcode(user, passcode) => self.prove_passcode(user, &passcode).await?,
                 Proof::Token(token) => self.prove_token(token.reveal(), wanted).await?,
                 Proof::ApplicationCredential(name, secret) => {
                     self.prove_application_credential(name, &secret, wanted).await?
@@ -72,13 +73,28 @@ impl Identity {
             let mut conn = self.db.read().await?;
             find_user(&mut conn, name).await?
         };
-        let hash = user.as_ref().and_then(|user| user.password_hash.clone());
-        let right = self.passwords.verify(password, hash).await?;
-        let user = user.filter(|_| right).ok_or(IdentityError::Unauthorized("wrong user or password"))?;
-        if user.password_expires_at.is_some_and(|end| end <= self.clock.now()) {
-            return Err(IdentityError::Unauthorized("the password has expired"));
+        Ok(Proven::new(self.check_password(user, password).await?, "password"))
+    }
+
+    async fn prove_passcode(&self, name: UserName, passcode: &Secret) -> Result<Proven, IdentityError> {
+        let wrong = || IdentityError::Unauthorized("wrong user or passcode");
+        let user = {
+            let mut conn = self.db.read().await?;
+            find_user(&mut conn, name).await?
+        };
+        let user = user.ok_or_else(wrong)?;
+        let activity = self.activity(&user).await?;
+        self.check_account(&user, &activity)?;
+        let whose = format!("totp {}", user.id);
+        self.may_guess(&whose)?;
+        let wanted = Params::parse(&format!("user_id={}&type=totp", user.id));
+        let secrets = self.credentials(&wanted).await?;
+        let now = self.clock.now();
+        if !secrets.iter().any(|secret| super::totp::fits(&secret.blob, passcode.reveal(), now)) {
+            self.guesses.wrong(&whose, now);
+            return Err(wrong());
         }
-        Ok(Proven::new(user, "password"))
+        Ok(Proven::new(user, "totp"))
     }
 
     async fn prove_token(&self, token: &str, wanted: &Wanted) -> Result<Proven, IdentityError> {

@@ -1,6 +1,7 @@
 //! From a token's text to what services see of it, and from what somebody proved to a token's text.
 
 use super::{
+    cache::Entry,
     fernet,
     payload::{Payload, ScopeId},
 };
@@ -32,36 +33,64 @@ impl Authenticator for Identity {
 impl Identity {
     /// What a token says, if it is valid now.
     pub(crate) async fn validate(&self, token: &str) -> Result<Arc<TokenInfo>, IdentityError> {
+        Ok(self.checked(token).await?.info.clone())
+    }
+
+    /// The same with what is kept beside it.
+    pub(crate) async fn checked(&self, token: &str) -> Result<Arc<Entry>, IdentityError> {
         let epoch = self.epoch().await?;
         if let Some(known) = self.cache.get(token, epoch, self.clock.now()) {
             return Ok(known);
         }
-        let (payload, issued_at) = self.open_token(token)?;
+        let (payload, issued_at) = self.open_token(token, 0)?;
         let mut conn = self.db.read().await?;
         let Checked { info, until } = self.resolve(&mut conn, &payload, issued_at).await?;
-        let info = Arc::new(info);
-        self.cache.put(token, epoch, info.clone(), until);
-        Ok(info)
+        Ok(self.cache.put(token, epoch, info, until))
+    }
+
+    /// What a token says that may have ended so long ago: long work that began with it may go on.
+    pub(crate) async fn validate_late(&self, token: &str, seconds: i64) -> Result<Arc<TokenInfo>, IdentityError> {
+        let (payload, issued_at) = self.open_token(token, seconds)?;
+        let mut conn = self.db.read().await?;
+        Ok(Arc::new(self.resolve(&mut conn, &payload, issued_at).await?.info))
     }
 
     /// Seals a payload that was resolved before.
     pub(crate) fn seal_token(&self, payload: &Payload) -> String {
+        match &self.signer {
+            // Signing fails only without randomness, and then so does sealing.
+            Some(signer) => signer.sign(payload, self.clock.now()).unwrap_or_default(),
+            None => self.seal(&payload.encode()),
+        }
+    }
+
+    /// Seals bytes with the primary key.
+    pub(crate) fn seal(&self, bytes: &[u8]) -> String {
         let keys = self.keys.keys();
         let seconds = u64::try_from(self.clock.now().0 / 1_000_000).unwrap_or(0);
         // A repository is never empty.
-        keys.first().map_or_else(String::new, |key| fernet::seal(key, &payload.encode(), seconds, rand::random()))
+        keys.first().map_or_else(String::new, |key| fernet::seal(key, bytes, seconds, rand::random()))
     }
 
-    fn open_token(&self, token: &str) -> Result<(Payload, Timestamp), IdentityError> {
+    fn open_token(&self, token: &str, late: i64) -> Result<(Payload, Timestamp), IdentityError> {
         let bad = || IdentityError::Unauthorized("the token cannot be opened");
-        let (bytes, seconds) = fernet::open(&self.keys.keys(), token).ok_or_else(bad)?;
-        let payload = Payload::decode(&bytes).ok_or_else(bad)?;
-        if payload.expires_at <= self.clock.now() {
+        let (payload, issued_at) = match &self.signer {
+            Some(signer) => signer.open_token(token).ok_or_else(bad)?,
+            None => self.open_fernet(token).ok_or_else(bad)?,
+        };
+        if payload.expires_at.plus_seconds(late) <= self.clock.now() {
             return Err(IdentityError::Unauthorized("the token has ended"));
         }
-        let issued_at =
-            i64::try_from(seconds).ok().and_then(|seconds| seconds.checked_mul(1_000_000)).ok_or_else(bad)?;
-        Ok((payload, Timestamp(issued_at)))
+        Ok((payload, issued_at))
+    }
+
+    fn open_fernet(&self, token: &str) -> Option<(Payload, Timestamp)> {
+        let opened = fernet::open(&self.keys.keys(), token);
+        // Another controller may have sealed it with a key that came after the last look.
+        let again = || self.keys.refresh().then(|| fernet::open(&self.keys.keys(), token)).flatten();
+        let (bytes, seconds) = opened.or_else(again)?;
+        let issued_at = i64::try_from(seconds).ok()?.checked_mul(1_000_000)?;
+        Some((Payload::decode(&bytes)?, Timestamp(issued_at)))
     }
 
     /// Looks everything up that a payload names. Fails like a wrong password where the user or the scope is gone, disabled or
@@ -73,7 +102,7 @@ impl Identity {
         issued_at: Timestamp,
     ) -> Result<Checked, IdentityError> {
         let mut user = self.token_user(conn, &payload.user_id).await?;
-        if self.is_revoked(conn, payload, issued_at).await? {
+        if self.is_revoked(conn, payload, &payload.user_id, issued_at).await? {
             return Err(IdentityError::Unauthorized("the token was revoked"));
         }
         let (scope, target) = token_scope(conn, &payload.scope).await?;
@@ -85,6 +114,9 @@ impl Identity {
             && trust.impersonation
         {
             user = self.token_user(conn, &trust.trustor).await?;
+            if self.is_revoked(conn, payload, &trust.trustor, issued_at).await? {
+                return Err(IdentityError::Unauthorized("the trustor's tokens were revoked"));
+            }
         }
         let until = granted.until.map_or(payload.expires_at, |until| until.min(payload.expires_at));
         let info = TokenInfo {

@@ -39,6 +39,7 @@ impl Identity {
         &self,
         conn: &mut AnyConnection,
         payload: &Payload,
+        user: &UserId,
         issued_at: Timestamp,
     ) -> Result<bool, DbError> {
         let own = payload.audit_ids.first().map(String::as_str).unwrap_or_default();
@@ -47,7 +48,7 @@ impl Identity {
              WHERE (kind = 'token' AND subject = $1) OR (kind = 'user' AND subject = $2)",
         )
         .bind(own)
-        .bind(payload.user_id.as_str())
+        .bind(user.as_str())
         .fetch_all(conn)
         .await?;
         for row in rows {
@@ -61,14 +62,28 @@ impl Identity {
         Ok(false)
     }
 
+    /// Revocations since a moment: whether of a `user`'s tokens or of a `token`, whose or its audit id, and when.
+    pub(crate) async fn revocations(
+        &self,
+        since: Option<Timestamp>,
+    ) -> Result<Vec<(String, String, Timestamp)>, DbError> {
+        let mut conn = self.db.read().await?;
+        let query = sqlx::query(
+            "SELECT kind, subject, issued_before FROM identity_revocation WHERE issued_before >= $1 \
+             ORDER BY issued_before, kind, subject",
+        );
+        let rows = query.bind(since.map_or(0, |since| since.0)).fetch_all(&mut *conn).await?;
+        rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?, Timestamp(row.try_get(2)?)))).collect()
+    }
+
     /// Forgets revocations of tokens that have ended by themselves.
     ///
     /// # Errors
     /// The database's.
     pub async fn forget_old_revocations(&self) -> Result<(), DbError> {
         let mut tx = self.db.begin().await?;
-        // A day of grace, for controllers whose tokens last longer.
-        let bound = self.clock.now().plus_seconds(-86_400).0;
+        // A day of grace, for controllers whose tokens last longer, and the time in which ended ones may be looked at.
+        let bound = self.clock.now().plus_seconds(-86_400 - super::api::LATE).0;
         sqlx::query("DELETE FROM identity_revocation WHERE expires_at < $1").bind(bound).execute(&mut *tx).await?;
         tx.commit().await
     }

@@ -29,6 +29,20 @@ struct Proofs {
     password: Option<Password>,
     token: Option<Token>,
     application_credential: Option<ApplicationCredential>,
+    totp: Option<Totp>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Totp {
+    user: TotpUser,
+}
+
+#[derive(Debug, Deserialize)]
+struct TotpUser {
+    id: Option<String>,
+    name: Option<String>,
+    domain: Option<Domain>,
+    passcode: Secret,
 }
 
 #[derive(Debug, Deserialize)]
@@ -106,7 +120,7 @@ struct System {
 
 impl Request {
     pub(crate) fn read(self) -> Result<(Vec<Proof>, Wanted), IdentityError> {
-        let Proofs { mut methods, mut password, mut token, mut application_credential } = self.auth.identity;
+        let Proofs { mut methods, mut password, mut token, mut application_credential, mut totp } = self.auth.identity;
         let mut seen = Vec::new();
         methods.retain(|method| {
             !seen.contains(method) && {
@@ -117,6 +131,10 @@ impl Request {
         let proofs = methods.iter().map(|method| match method.as_str() {
             "password" => password.take().ok_or_else(|| missing("password"))?.read(),
             "token" => Ok(Proof::Token(token.take().ok_or_else(|| missing("token"))?.id)),
+            "totp" => {
+                let TotpUser { id, name, domain, passcode } = totp.take().ok_or_else(|| missing("totp"))?.user;
+                Ok(Proof::Passcode(NamedUser { id, name, domain }.read()?, passcode))
+            }
             "application_credential" => {
                 application_credential.take().ok_or_else(|| missing("application_credential"))?.read()
             }

@@ -1,7 +1,9 @@
 //! Users: who can get a token with a password.
 
 pub(crate) mod api;
+pub(crate) mod options;
 pub(crate) mod policy;
+pub(crate) mod secret;
 mod service;
 pub(crate) mod store;
 mod wire;

@@ -1,6 +1,6 @@
 //! Rules of users.
 
-use super::{User, store};
+use super::{User, secret::By, store};
 use crate::{Identity, IdentityError, wire::Attributes};
 use controller_base::{
     Secret,
@@ -29,8 +29,8 @@ impl Identity {
     /// Stores a new user; its domain must exist.
     pub(crate) async fn create_user(&self, mut user: User, password: Option<Secret>) -> Result<User, IdentityError> {
         if let Some(password) = password {
-            user.password_hash = Some(self.passwords.hash(&password).await?);
-            user.password_changed_at = Some(self.clock.now());
+            let hash = self.hash_new(&password).await?;
+            self.start_password(&mut user, Some(hash), By::Administrator);
         }
         let mut tx = self.db.begin().await?;
         if crate::project::store::get_domain(&mut tx, &user.domain_id).await?.is_none() {
@@ -46,7 +46,7 @@ impl Identity {
         let ends_tokens = change.password.is_some() || change.enabled == Some(false);
         // Hashed outside of the transaction: it takes long.
         let hash = match &change.password {
-            Some(Some(password)) => Some(Some(self.passwords.hash(password).await?)),
+            Some(Some(password)) => Some(Some(self.hash_new(password).await?)),
             Some(None) => Some(None),
             None => None,
         };
@@ -56,11 +56,13 @@ impl Identity {
         user.name = change.name.unwrap_or(user.name);
         user.enabled = change.enabled.unwrap_or(user.enabled);
         user.default_project_id = change.default_project_id.unwrap_or(user.default_project_id);
-        if let Some(hash) = hash {
-            user.password_hash = hash;
-            user.password_changed_at = Some(self.clock.now());
-        }
         crate::wire::merge_options(&mut user.options, change.options);
+        if let Some(hash) = hash {
+            self.replace_password(&mut tx, &mut user, hash, By::Administrator).await?;
+        }
+        if change.enabled == Some(true) {
+            self.unlock(&mut tx, id).await?;
+        }
         crate::wire::merge(&mut user.extra, change.extra);
         store::update(&mut tx, &user).await.map_err(|error| match error {
             IdentityError::Db(error) => duplicate(error, &user),
@@ -75,22 +77,6 @@ impl Identity {
         self.touch(&mut tx).await?;
         tx.commit().await?;
         Ok(user)
-    }
-
-    /// Changes one's own password, knowing the old one.
-    pub(crate) async fn change_password(&self, id: &str, old: &Secret, new: Secret) -> Result<(), IdentityError> {
-        let user = match self.user(id).await {
-            Err(IdentityError::NotFound { .. }) => None,
-            other => Some(other?),
-        };
-        let hash = user.as_ref().and_then(|user| user.password_hash.clone());
-        let right = self.passwords.verify(old, hash).await?;
-        let user = user.filter(|user| right && user.enabled).ok_or(IdentityError::Unauthorized("wrong password"))?;
-        if *old == new {
-            return Err(IdentityError::invalid("The new password must differ from the old one."));
-        }
-        let change = UserChange { password: Some(Some(new)), ..UserChange::default() };
-        self.update_user(&user.id, change).await.map(|_| ())
     }
 
     /// Deletes a user.

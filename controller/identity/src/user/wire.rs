@@ -64,7 +64,7 @@ impl Fields {
             password_hash: None,
             password_changed_at: None,
             password_expires_at: None,
-            options: self.options.unwrap_or_default(),
+            options: checked(self.options)?.unwrap_or_default(),
             extra: self.extra,
             created_at: now,
             generation: 1,
@@ -84,10 +84,15 @@ impl Fields {
             enabled: self.enabled,
             default_project_id: self.default_project_id.map(project).transpose()?,
             password: self.password,
-            options: self.options,
+            options: checked(self.options)?,
             extra: self.extra,
         })
     }
+}
+
+fn checked(options: Option<Attributes>) -> Result<Option<Attributes>, IdentityError> {
+    options.iter().try_for_each(super::options::check)?;
+    Ok(options)
 }
 
 /// Attributes that only the service sets.

@@ -2,8 +2,8 @@
 
 pub(crate) mod policy_blob;
 
-use super::{Credential, wire};
-use crate::{Identity, policy::visible};
+use super::{Credential, in_scope, wire};
+use crate::{Identity, app_credential::api::refuse_restricted, policy::visible};
 use axum::extract::{Path, State};
 use controller_web::{ApiError, Context, Json, Params, Routes, Target};
 use http::StatusCode;
@@ -27,7 +27,10 @@ async fn list(State(identity): State<Identity>, context: Context, params: Params
     let own = Target::none().with("target.credential.user_id", context.user_id());
     context.enforce("identity:list_credentials", &own)?;
     let all = identity.credentials(&params).await?;
-    let seen = all.iter().filter(|credential| context.allows("identity:get_credential", &target(credential)));
+    let seen = all.iter().filter(|credential| {
+        context.allows("identity:get_credential", &target(credential))
+            && in_scope(context.token(), credential.project_id.as_ref()).is_ok()
+    });
     let items = seen.map(|credential| wire::render(credential, context.url())).collect();
     Ok(Json(crate::wire::list("credentials", items, &context.self_link())))
 }
@@ -37,8 +40,13 @@ async fn create(
     context: Context,
     Json(body): Json<wire::Body>,
 ) -> Result<(StatusCode, Json<Value>), ApiError> {
-    let credential = body.credential.into_credential(context.user_id())?;
+    let mut credential = body.credential.into_credential(context.user_id())?;
     context.enforce("identity:create_credential", &target(&credential))?;
+    in_scope(context.token(), credential.project_id.as_ref())?;
+    if credential.kind == "ec2" {
+        refuse_restricted(context.token(), "credentials")?;
+        credential = credential.bound_to(context.token())?;
+    }
     identity.put_credential(&credential, true).await?;
     Ok((StatusCode::CREATED, Json(json!({"credential": wire::render(&credential, context.url())}))))
 }
@@ -49,6 +57,7 @@ async fn show(
     Path(id): Path<String>,
 ) -> Result<Json<Value>, ApiError> {
     let credential = visible(identity.credential(&id).await, &context, "identity:get_credential", target)?;
+    in_scope(context.token(), credential.project_id.as_ref())?;
     Ok(Json(json!({"credential": wire::render(&credential, context.url())})))
 }
 
@@ -59,7 +68,11 @@ async fn update(
     Json(body): Json<wire::Body>,
 ) -> Result<Json<Value>, ApiError> {
     let credential = visible(identity.credential(&id).await, &context, "identity:update_credential", target)?;
+    in_scope(context.token(), credential.project_id.as_ref())?;
     let credential = body.credential.change(credential)?;
+    // Neither the owner nor the scope may be got by changing it.
+    context.enforce("identity:update_credential", &target(&credential))?;
+    in_scope(context.token(), credential.project_id.as_ref())?;
     identity.put_credential(&credential, false).await?;
     Ok(Json(json!({"credential": wire::render(&credential, context.url())})))
 }
@@ -70,6 +83,7 @@ async fn delete(
     Path(id): Path<String>,
 ) -> Result<StatusCode, ApiError> {
     let credential = visible(identity.credential(&id).await, &context, "identity:delete_credential", target)?;
+    in_scope(context.token(), credential.project_id.as_ref())?;
     identity.delete_credential(&credential.id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

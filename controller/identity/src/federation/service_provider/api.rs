@@ -35,6 +35,7 @@ impl Identity {
         store::insert(&mut tx, provider)
             .await
             .map_err(|error| IdentityError::duplicate_name(error, "service_provider", provider.id.as_str(), None))?;
+        self.touch(&mut tx).await?;
         Ok(tx.commit().await?)
     }
 
@@ -44,6 +45,7 @@ impl Identity {
         let mut provider = store::get(&mut tx, &wanted).await?.ok_or_else(|| missing(id))?;
         fields.apply(&mut provider)?;
         store::update(&mut tx, &provider).await?;
+        self.touch(&mut tx).await?;
         tx.commit().await?;
         Ok(provider)
     }
@@ -109,6 +111,8 @@ async fn delete(
     if !store::delete(&mut tx, &wanted(&id)?).await.map_err(IdentityError::from)? {
         return Err(missing(&id).into());
     }
+    // Tokens list providers.
+    identity.touch(&mut tx).await.map_err(IdentityError::from)?;
     tx.commit().await.map_err(IdentityError::from)?;
     Ok(StatusCode::NO_CONTENT)
 }
