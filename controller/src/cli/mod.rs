@@ -5,6 +5,7 @@ mod bootstrap;
 mod config;
 mod join_token;
 mod policy;
+mod rotate_keys;
 mod routes;
 mod serve;
 
@@ -35,6 +36,8 @@ enum Command {
     Audit(audit::Arguments),
     /// Print a one-time token with which a host joins.
     JoinToken(join_token::Arguments),
+    /// Make the staged key of tokens or credentials the primary one.
+    RotateKeys(rotate_keys::Arguments),
     /// Show or check the configuration.
     Config(config::Arguments),
     /// Show every route with its policy rules.
@@ -60,6 +63,7 @@ impl Arguments {
             Command::Policy(arguments) => policy::run(&arguments, &config),
             Command::Audit(arguments) => block_on(1, audit::run(arguments, config)),
             Command::JoinToken(arguments) => block_on(1, join_token::run(arguments, config)),
+            Command::RotateKeys(arguments) => block_on(1, rotate_keys::run(arguments, config)),
             Command::Routes(arguments) => Ok(routes::run(&arguments)),
             Command::Config(_) => Ok(ExitCode::SUCCESS),
         }

@@ -5,6 +5,9 @@ use crate::{Identity, IdentityError, token::fernet};
 use controller_web::Params;
 use ring::digest;
 
+/// How many keys of credentials stay, as in Keystone.
+const CREDENTIAL_KEYS: usize = 3;
+
 impl Identity {
     /// A credential by its id, opened.
     pub(crate) async fn credential(&self, id: &str) -> Result<Credential, IdentityError> {
@@ -63,6 +66,18 @@ impl Identity {
         let mut tx = self.db.begin().await?;
         store::delete_policy(&mut tx, id).await?;
         Ok(tx.commit().await?)
+    }
+
+    /// Makes the staged key of credentials the primary and seals all of them with it. Tells how many there were.
+    ///
+    /// # Errors
+    /// The key repository's or the database's.
+    pub async fn rotate_credential_keys(&self) -> Result<usize, IdentityError> {
+        // What is sealed with the oldest key must not outlive it.
+        self.migrate_credentials().await?;
+        let failed = |error| IdentityError::Internal(format!("the credential keys: {error}"));
+        self.credential_keys.rotate(CREDENTIAL_KEYS).map_err(failed)?;
+        self.migrate_credentials().await
     }
 
     /// Seals anew what was sealed with an older key, so that older keys can be forgotten. Tells how many there were.

@@ -31,6 +31,14 @@ impl Authenticator for Identity {
 }
 
 impl Identity {
+    /// Makes the staged key of tokens the primary, and keeps so many.
+    ///
+    /// # Errors
+    /// The key repository cannot be written.
+    pub fn rotate_token_keys(&self, most: usize) -> std::io::Result<()> {
+        self.keys.rotate(most)
+    }
+
     /// What a token says, if it is valid now.
     pub(crate) async fn validate(&self, token: &str) -> Result<Arc<TokenInfo>, IdentityError> {
         Ok(self.checked(token).await?.info.clone())
