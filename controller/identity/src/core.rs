@@ -177,7 +177,11 @@ impl Identity {
     /// The epoch of cached tokens. No I/O as long as the task that looks at the database keeps up.
     pub(crate) async fn epoch(&self) -> Result<i64, DbError> {
         if self.db.dialect() != Dialect::Sqlite && !self.cache.is_fresh(Instant::now()) {
-            look(&self.db, &self.cache).await?;
+            // One looks for all that wait.
+            let _turn = self.cache.turn.lock().await;
+            if !self.cache.is_fresh(Instant::now()) {
+                look(&self.db, &self.cache).await?;
+            }
         }
         Ok(self.cache.epoch())
     }

@@ -42,6 +42,8 @@ pub struct Cache {
     seen: AtomicI64,
     looked_at: AtomicU64,
     started: Instant,
+    /// Held while a request looks at the database's epoch.
+    pub(crate) turn: tokio::sync::Mutex<()>,
     tokens: Mutex<HashMap<Box<str>, Arc<Entry>>>,
 }
 
@@ -52,6 +54,7 @@ impl Default for Cache {
             seen: AtomicI64::new(0),
             looked_at: AtomicU64::new(0),
             started: Instant::now(),
+            turn: tokio::sync::Mutex::default(),
             tokens: Mutex::default(),
         }
     }
