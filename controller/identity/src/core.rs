@@ -5,6 +5,7 @@ use crate::{
     compliance::{Compliance, Strength},
     federation::FederationSettings,
     guesses::Guesses,
+    ldap::Directories,
     password::Passwords,
     token::{
         KeyRepository,
@@ -56,6 +57,8 @@ pub struct Settings {
     pub password_cost: PasswordCost,
     /// Identity providers.
     pub federation: FederationSettings,
+    /// Where files with the configurations of single domains lie, if there are such.
+    pub domain_configs: Option<PathBuf>,
 }
 
 pub use crate::password::Cost as PasswordCost;
@@ -74,6 +77,7 @@ impl Settings {
             compliance: Compliance::default(),
             password_cost: PasswordCost::Normal,
             federation: FederationSettings::default(),
+            domain_configs: None,
         }
     }
 }
@@ -95,6 +99,7 @@ pub struct Identity {
     pub(crate) compliance: Arc<Compliance>,
     pub(crate) strength: Arc<Strength>,
     pub(crate) guesses: Arc<Guesses>,
+    pub(crate) directories: Arc<Directories>,
 }
 
 impl Identity {
@@ -130,6 +135,7 @@ impl Identity {
             strength: Arc::new(strength),
             guesses: Arc::new(Guesses::new(settings.compliance.guesses_per_minute)),
             compliance: Arc::new(settings.compliance),
+            directories: Arc::new(Directories::read(settings.domain_configs.as_deref())?),
             db,
             clock,
         };

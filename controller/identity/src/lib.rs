@@ -31,6 +31,7 @@ pub mod federation;
 pub mod fuzz;
 mod group;
 mod guesses;
+mod ldap;
 mod listing;
 mod password;
 pub mod policy;

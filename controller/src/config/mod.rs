@@ -98,6 +98,8 @@ pub struct IdentityConfig {
     pub admin_password: Secret,
     /// The first administrator's project.
     pub admin_project: String,
+    /// Where files with the configurations of single domains lie; empty: nowhere.
+    pub domain_config_directory: PathBuf,
     /// Section `identity.federation`.
     pub federation: controller_identity::federation::FederationConfig,
     /// Sections `identity.oidc.<name>`: providers of OpenID Connect.
@@ -151,6 +153,7 @@ impl Default for IdentityConfig {
             admin_user: "admin".to_owned(),
             admin_password: Secret::default(),
             admin_project: "admin".to_owned(),
+            domain_config_directory: PathBuf::new(),
             federation: controller_identity::federation::FederationConfig::default(),
             oidc: HashMap::new(),
         }

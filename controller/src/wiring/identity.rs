@@ -9,6 +9,8 @@ use std::{sync::Arc, time::Duration};
 pub(super) async fn open(platform: &Platform) -> anyhow::Result<Identity> {
     let settings = Settings {
         token_seconds: platform.config.identity.token_seconds,
+        domain_configs: Some(platform.config.identity.domain_config_directory.clone())
+            .filter(|path| !path.as_os_str().is_empty()),
         federation: FederationSettings::read(
             platform.config.identity.federation.clone(),
             platform.config.identity.oidc.clone(),
@@ -24,6 +26,7 @@ pub(super) async fn open(platform: &Platform) -> anyhow::Result<Identity> {
 pub(super) fn start(platform: &Platform, identity: &Identity) {
     platform.reconcilers.start(Arc::new(Forget(identity.clone())));
     platform.reconcilers.start(Arc::new(Memberships(identity.clone())));
+    platform.reconcilers.start(Arc::new(Directories(identity.clone())));
 }
 
 /// Memberships by federation whose time is over.
@@ -39,6 +42,22 @@ impl Reconciler for Memberships {
     }
     async fn run(&self) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         Ok(self.0.end_memberships().await?)
+    }
+}
+
+/// Users and groups that live in LDAP directories.
+struct Directories(Identity);
+
+#[async_trait]
+impl Reconciler for Directories {
+    fn name(&self) -> &'static str {
+        "identity.directories"
+    }
+    fn period(&self) -> Duration {
+        Duration::from_secs(60)
+    }
+    async fn run(&self) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        Ok(self.0.refresh_directories().await?)
     }
 }
 

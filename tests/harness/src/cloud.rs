@@ -50,6 +50,8 @@ pub struct Plan {
     pub password: String,
     /// What hostd says that the machine offers: (vCPUs, MiB, GiB); zeros: what it has.
     pub resources: (u32, u64, u64),
+    /// Further lines at the end of the controller's configuration.
+    pub controller_lines: String,
 }
 
 /// One of the two daemons.
@@ -94,6 +96,7 @@ impl Plan {
             port: 8443,
             password: "secret".to_owned(),
             resources: (0, 0, 0),
+            controller_lines: String::new(),
         }
     }
 
@@ -146,7 +149,8 @@ impl Plan {
              [api]\nlisten = '{address}:{api}'\npublic_url = 'https://{address}:{api}'\n\
              [federation]\nlisten = '127.0.0.1:{federation}'\n\
              [metrics]\nlisten = '127.0.0.1:{metrics}'\n\
-             [identity]\nadmin_password = '{password}'\n"
+             [identity]\nadmin_password = '{password}'\n{}",
+            self.controller_lines
         )
     }
 

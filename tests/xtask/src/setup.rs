@@ -36,10 +36,42 @@ const TESTS: &[(&str, &str)] = &[
     ("sfdisk", "fdisk"),
     ("zstd", "zstd"),
     ("xz", "xz-utils"),
+    ("openssl", "openssl"),
+    ("/usr/sbin/slapd", "slapd"),
+    ("ldapmodify", "ldap-utils"),
 ];
 
 /// The pinned OpenStack client, with all that it pulls in.
-const CLIENT: &str = "python-openstackclient==10.5.0";
+const CLIENT: Environment = Environment {
+    name: "openstackclient",
+    package: "python-openstackclient==10.5.0",
+    constraints: "constraints.txt",
+    what: "the OpenStack client",
+};
+/// Real Keystone, whose tokens are read here and which reads ours.
+const KEYSTONE: Environment = Environment {
+    name: "keystone",
+    package: "keystone==30.0.0",
+    constraints: "constraints-keystone.txt",
+    what: "Keystone",
+};
+/// A provider of OpenID Connect.
+const OIDC_PROVIDER: Environment = Environment {
+    name: "oidc-provider",
+    package: "oidc-provider-mock==0.3.4",
+    constraints: "constraints-oidc.txt",
+    what: "a provider of OpenID Connect",
+};
+
+/// A virtual environment with one pinned package and all that it pulls in.
+#[derive(Clone, Copy, Debug)]
+struct Environment {
+    name: &'static str,
+    package: &'static str,
+    /// In `tests/compat`.
+    constraints: &'static str,
+    what: &'static str,
+}
 
 /// Installs what is missing; quick when nothing is.
 ///
@@ -54,6 +86,11 @@ pub fn run(need: Need) -> Result<()> {
     }
     if need == Need::All && !exec::has("qemu-system-x86_64") {
         emulator()?;
+    }
+    if need == Need::All {
+        for environment in [KEYSTONE, OIDC_PROVIDER] {
+            environment.make()?;
+        }
     }
     client().map(drop)
 }
@@ -124,22 +161,29 @@ fn nix_is_root() -> bool {
 /// # Errors
 /// When it cannot be made.
 pub fn client() -> Result<PathBuf> {
-    let home = paths::cache().join("openstackclient");
-    let stamp = home.join("humilis-stamp");
-    if fs::read_to_string(&stamp).is_ok_and(|text| text == CLIENT) {
-        return Ok(home);
+    CLIENT.make()
+}
+
+impl Environment {
+    /// Makes it, if that was not done.
+    fn make(self) -> Result<PathBuf> {
+        let home = paths::cache().join(self.name);
+        let stamp = home.join("humilis-stamp");
+        if fs::read_to_string(&stamp).is_ok_and(|text| text == self.package) {
+            return Ok(home);
+        }
+        fs::create_dir_all(paths::cache()).context("cannot make the cache directory")?;
+        let log = paths::cache().join(format!("{}.log", self.name));
+        exec::step(
+            "Making a virtual environment",
+            &log,
+            Command::new("python3").args(["-m", "venv", "--clear"]).arg(&home),
+        )?;
+        let constraints = paths::root().join("tests/compat").join(self.constraints);
+        let mut pip = Command::new(home.join("bin/pip"));
+        pip.args(["install", "-q", "-c"]).arg(constraints).arg(self.package);
+        exec::step(&format!("Installing {}", self.what), &log, &mut pip)?;
+        fs::write(stamp, self.package).context("cannot note what was installed")?;
+        Ok(home)
     }
-    fs::create_dir_all(paths::cache()).context("cannot make the cache directory")?;
-    let log = paths::cache().join("openstackclient.log");
-    exec::step(
-        "Making a virtual environment",
-        &log,
-        Command::new("python3").args(["-m", "venv", "--clear"]).arg(&home),
-    )?;
-    let constraints = paths::root().join("tests/compat/constraints.txt");
-    let mut pip = Command::new(home.join("bin/pip"));
-    pip.args(["install", "-q", "-c"]).arg(constraints).arg(CLIENT);
-    exec::step("Installing the OpenStack client", &log, &mut pip)?;
-    fs::write(stamp, CLIENT).context("cannot note what was installed")?;
-    Ok(home)
 }

@@ -22,6 +22,7 @@ impl Identity {
 
     /// Stores a new group; its domain must exist.
     pub(crate) async fn create_group(&self, group: &Group) -> Result<(), IdentityError> {
+        self.refuse_foreign_write(&group.domain_id).await?;
         let mut tx = self.db.begin().await?;
         if crate::project::store::get_domain(&mut tx, &group.domain_id).await?.is_none() {
             return Err(IdentityError::not_found("domain", &group.domain_id));
@@ -32,6 +33,7 @@ impl Identity {
 
     /// Changes a group.
     pub(crate) async fn update_group(&self, id: &GroupId, change: GroupChange) -> Result<Group, IdentityError> {
+        self.refuse_foreign_write(&self.group(id.as_str()).await?.domain_id).await?;
         let mut tx = self.db.begin().await?;
         let found = store::get(&mut tx, id).await?;
         let mut group = found.ok_or_else(|| IdentityError::not_found("group", id))?;
@@ -48,6 +50,7 @@ impl Identity {
 
     /// Deletes a group; its members lose the roles that they had through it.
     pub(crate) async fn delete_group(&self, id: &GroupId) -> Result<(), IdentityError> {
+        self.refuse_foreign_write(&self.group(id.as_str()).await?.domain_id).await?;
         let mut tx = self.db.begin().await?;
         store::delete(&mut tx, id).await?;
         self.touch(&mut tx).await?;
@@ -56,6 +59,7 @@ impl Identity {
 
     /// Puts a user into a group, or takes it out; false when it was not in.
     pub(crate) async fn set_member(&self, group: &GroupId, user: &UserId, member: bool) -> Result<bool, IdentityError> {
+        self.refuse_foreign_write(&self.group(group.as_str()).await?.domain_id).await?;
         let mut tx = self.db.begin().await?;
         let done = if member {
             store::add_member(&mut tx, group, user).await?;

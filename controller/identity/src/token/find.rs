@@ -23,7 +23,7 @@ pub(super) async fn find_user(conn: &mut Connection, name: UserName) -> Result<O
 }
 
 /// The domain of a name; one that is named by its id need not exist.
-async fn find_domain(conn: &mut Connection, domain: DomainName) -> Result<Option<DomainId>, IdentityError> {
+pub(crate) async fn find_domain(conn: &mut Connection, domain: DomainName) -> Result<Option<DomainId>, IdentityError> {
     match domain {
         DomainName::Id(id) => Ok(id.parse().ok()),
         DomainName::Name(name) => {

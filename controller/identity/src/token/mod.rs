@@ -10,7 +10,7 @@ pub(crate) mod authenticate;
 pub(crate) mod cache;
 pub(crate) mod federated;
 pub(crate) mod fernet;
-mod find;
+pub(crate) mod find;
 mod granted;
 pub(crate) mod jws;
 mod keys;

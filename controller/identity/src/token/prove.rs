@@ -69,6 +69,7 @@ impl Identity {
     }
 
     async fn prove_password(&self, name: UserName, password: &Secret) -> Result<Proven, IdentityError> {
+        self.look_for(&name).await?;
         let user = {
             let mut conn = self.db.read().await?;
             find_user(&mut conn, name).await?

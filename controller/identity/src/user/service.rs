@@ -28,6 +28,7 @@ impl Identity {
 
     /// Stores a new user; its domain must exist.
     pub(crate) async fn create_user(&self, mut user: User, password: Option<Secret>) -> Result<User, IdentityError> {
+        self.refuse_foreign_write(&user.domain_id).await?;
         if let Some(password) = password {
             let hash = self.hash_new(&password).await?;
             self.start_password(&mut user, Some(hash), By::Administrator);
@@ -43,6 +44,7 @@ impl Identity {
 
     /// Changes a user. A new password, a new name and being disabled end the user's tokens.
     pub(crate) async fn update_user(&self, id: &UserId, change: UserChange) -> Result<User, IdentityError> {
+        self.refuse_foreign_write(&self.user(id.as_str()).await?.domain_id).await?;
         let ends_tokens = change.password.is_some() || change.enabled == Some(false);
         // Hashed outside of the transaction: it takes long.
         let hash = match &change.password {
@@ -81,6 +83,7 @@ impl Identity {
 
     /// Deletes a user.
     pub(crate) async fn delete_user(&self, id: &UserId) -> Result<(), IdentityError> {
+        self.refuse_foreign_write(&self.user(id.as_str()).await?.domain_id).await?;
         let mut tx = self.db.begin().await?;
         store::delete(&mut tx, id).await?;
         self.touch(&mut tx).await?;

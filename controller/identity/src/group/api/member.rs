@@ -27,6 +27,7 @@ async fn list(
     Path(id): Path<String>,
 ) -> Result<Json<Value>, ApiError> {
     let group = visible(identity.group(&id).await, &context, "identity:list_users_in_group", target)?;
+    identity.freshen(Some(&group.domain_id)).await;
     let mut conn = identity.db.read().await.map_err(IdentityError::from)?;
     let users =
         crate::user::store::list(&mut conn, None, Some(&group.id), &params).await.map_err(IdentityError::from)?;

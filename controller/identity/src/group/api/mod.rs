@@ -26,6 +26,7 @@ async fn list(State(identity): State<Identity>, context: Context, params: Params
     let domain = crate::policy::listed_domain(&context, &params)?;
     let target = Target::none().with_maybe("target.domain_id", domain.as_ref());
     context.enforce("identity:list_groups", &target)?;
+    identity.freshen(domain.as_ref()).await;
     let mut conn = identity.db.read().await.map_err(IdentityError::from)?;
     let groups = store::list(&mut conn, domain.as_ref(), None, &params).await.map_err(IdentityError::from)?;
     let items = groups.iter().map(|group| wire::render(group, context.url())).collect();

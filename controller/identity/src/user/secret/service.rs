@@ -34,7 +34,7 @@ impl Identity {
         if locked && !options::is_on(&user.options, options::IGNORE_LOCKOUT) {
             return Err(IdentityError::Unauthorized("the account is locked"));
         }
-        if !self.passwords.verify(password, user.password_hash.clone()).await? {
+        if !self.verify_password(Some(&user), password).await? {
             self.guesses.wrong(user.id.as_str(), now);
             self.count_failure(&user, &activity).await?;
             return Err(wrong());
@@ -153,6 +153,7 @@ impl Identity {
             other => Some(other?),
         };
         let mut user = user.ok_or(IdentityError::Unauthorized("wrong password"))?;
+        self.refuse_foreign_write(&user.domain_id).await?;
         if options::is_on(&user.options, options::LOCK_PASSWORD) {
             return Err(refused(
                 "You cannot change your password at this time due to password policy disallowing password changes. Please \

@@ -1,0 +1,55 @@
+//! The cloud beside the real thing.
+
+use anyhow::Result;
+use humilis_compat::Place;
+
+/// Real Keystone and this cloud read each other's tokens of every kind.
+#[test]
+fn keystone_tokens() -> Result<()> {
+    let place = Place::new("keystone", "")?;
+    let plan = &place.cloud.plan;
+    let (folder, keys) = (place.folder("keystone"), plan.folder.join("controller/fernet-keys"));
+    let said = place.script(
+        "keystone",
+        "keystone_tokens.py",
+        &[
+            &folder.to_string_lossy(),
+            &keys.to_string_lossy(),
+            &plan.identity_url(),
+            &plan.ca().to_string_lossy(),
+            &plan.password,
+        ],
+    )?;
+    assert_eq!(said.lines().filter(|line| line.ends_with("the same on both sides")).count(), 18, "{said}");
+    Ok(())
+}
+
+const OIDC: &str = "[identity.federation]\ntrusted_dashboards = ['https://horizon.test/auth/websso/']\n\
+     [identity.oidc.acme]\nidentity_provider = 'acme'\nissuer = 'http://127.0.0.1:9400'\nclient_id = 'cloud'\n\
+     client_secret = 'secret'\n\
+     [identity.oidc.opaque]\nidentity_provider = 'opaque'\nissuer = 'http://127.0.0.1:9400'\nclient_id = 'cloud'\n\
+     client_secret = 'secret'\nopaque_tokens = 'userinfo'\n";
+
+/// Users of a provider of OpenID Connect, by keystoneauth's plugins and by a browser.
+#[test]
+fn openid_connect() -> Result<()> {
+    let place = Place::new("oidc", OIDC)?;
+    let mut provider = place.program("oidc-provider", "oidc-provider-mock");
+    let _provider = place.background(provider.args(["--port", "9400"]), 9400)?;
+    let plan = &place.cloud.plan;
+    let ca = plan.ca();
+    let arguments = [&plan.identity_url(), &*ca.to_string_lossy(), &plan.password, "http://127.0.0.1:9400"];
+    place.script("openstackclient", "oidc.py", &arguments)?;
+    Ok(())
+}
+
+/// Users and groups of a slapd.
+#[test]
+fn ldap() -> Result<()> {
+    let place = Place::new("ldap", "")?;
+    let plan = &place.cloud.plan;
+    let (ca, folder) = (plan.ca(), place.folder("slapd"));
+    let arguments = [&plan.identity_url(), &*ca.to_string_lossy(), &plan.password, &*folder.to_string_lossy()];
+    place.script("openstackclient", "directory.py", &arguments)?;
+    Ok(())
+}
