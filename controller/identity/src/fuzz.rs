@@ -2,12 +2,14 @@
 //! break what it promises.
 
 use crate::{
+    ec2::signature::Signed,
     federation::mapping::rules::{self, Mapping},
     token::{
         fernet::{self, Key},
         payload::Payload,
     },
 };
+use controller_base::{Secret, Timestamp};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -37,4 +39,16 @@ pub fn mapping(bytes: &[u8]) {
         said.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect();
     // Whether somebody is let in is not the question, only that there is an answer.
     let _ = mapping.apply(&rules::split(&attributes));
+}
+
+/// As a signed request that a service passes on: no signature made without the secret is right.
+///
+/// # Panics
+/// When one is.
+pub fn signature(bytes: &[u8]) {
+    let Ok(signed) = serde_json::from_slice::<Signed>(bytes) else { return };
+    let secret = Secret::new("a secret that nobody knows");
+    assert!(signed.is_ec2_by(&secret).is_err() && signed.is_s3_by(&secret).is_err(), "nobody knows the secret");
+    // Late or not, there is an answer.
+    let _ = signed.is_in_time(Timestamp(0));
 }

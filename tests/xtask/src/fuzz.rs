@@ -5,7 +5,7 @@ use humilis_harness::{exec, paths};
 use std::{fs, process::Command};
 
 /// What is fuzzed; each is a program of `tests/fuzz`.
-const TARGETS: &[&str] = &["token", "mapping", "policy"];
+const TARGETS: &[&str] = &["token", "mapping", "policy", "signature"];
 /// What makes the compiler count edges, as cargo-fuzz has it.
 const FLAGS: &str = "--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
                      -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
