@@ -59,9 +59,17 @@ pub struct Settings {
     pub federation: FederationSettings,
     /// Where files with the configurations of single domains lie, if there are such.
     pub domain_configs: Option<PathBuf>,
+    /// The most items of a list; a longer one says `"truncated": true`.
+    pub list_limit: Option<usize>,
+    /// How deep projects may lie below their domain.
+    pub project_depth: usize,
+    /// How limits of projects and domains relate.
+    pub limit_model: LimitModel,
+    /// How many events the log keeps.
+    pub events_kept: i64,
 }
 
-pub use crate::password::Cost as PasswordCost;
+pub use crate::{limit::Model as LimitModel, password::Cost as PasswordCost};
 
 impl Settings {
     /// Embedded defaults below a state directory.
@@ -78,6 +86,10 @@ impl Settings {
             password_cost: PasswordCost::Normal,
             federation: FederationSettings::default(),
             domain_configs: None,
+            list_limit: None,
+            project_depth: 5,
+            limit_model: LimitModel::Flat,
+            events_kept: 100_000,
         }
     }
 }
@@ -100,6 +112,10 @@ pub struct Identity {
     pub(crate) strength: Arc<Strength>,
     pub(crate) guesses: Arc<Guesses>,
     pub(crate) directories: Arc<Directories>,
+    pub(crate) list_limit: Option<usize>,
+    pub(crate) project_depth: usize,
+    pub(crate) limit_model: LimitModel,
+    pub(crate) events: crate::EventLog,
 }
 
 impl Identity {
@@ -136,6 +152,10 @@ impl Identity {
             guesses: Arc::new(Guesses::new(settings.compliance.guesses_per_minute)),
             compliance: Arc::new(settings.compliance),
             directories: Arc::new(Directories::read(settings.domain_configs.as_deref())?),
+            list_limit: settings.list_limit,
+            project_depth: settings.project_depth,
+            limit_model: settings.limit_model,
+            events: crate::EventLog::open(db.clone(), settings.events_kept),
             db,
             clock,
         };

@@ -21,17 +21,23 @@ mod assignment;
 mod bootstrap;
 mod catalog;
 mod compliance;
+mod consumer;
 mod core;
 mod credential;
 mod domain_config;
 mod ec2;
+mod endpoint_filter;
+mod endpoint_policy;
 mod error;
+mod event;
 pub mod federation;
 #[cfg(feature = "fuzz")]
 pub mod fuzz;
 mod group;
 mod guesses;
+mod json_home;
 mod ldap;
+mod limit;
 mod listing;
 mod password;
 pub mod policy;
@@ -50,10 +56,11 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
-pub use self::core::{Identity, Settings, TokenFormat};
+pub use self::core::{Identity, LimitModel, Settings, TokenFormat};
 pub use bootstrap::{Bootstrap, CatalogEntry};
 pub use compliance::{Compliance, Strength};
 pub use domain_config::Options as DomainOptions;
 pub use error::IdentityError;
+pub use event::{Cursor, Event, EventLog, EventQuery};
 pub use routes::{INFO, routes, service};
 pub use schema::MIGRATIONS;

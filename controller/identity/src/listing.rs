@@ -1,7 +1,52 @@
-//! Filters that all of Keystone's lists know.
+//! What all of Keystone's lists know: filters, limits and markers.
 
 use controller_db::{Filter, Value};
-use controller_web::Params;
+use controller_web::{ApiError, BaseUrl, Context, Json, Params, paging};
+use serde_json::json;
+
+/// Who asks for a list, with which parameters, and how many items the operator lets out at once.
+#[derive(Clone, Copy)]
+pub(crate) struct Query<'a> {
+    pub params: &'a Params,
+    pub context: &'a Context,
+    pub most: Option<usize>,
+}
+
+/// `{"<key>": [..], "links": {..}}`: what `limit` and `marker` ask for. A list that the operator's bound cuts says so
+/// (`"truncated": true`).
+///
+/// # Errors
+/// 400 for a limit that is no number or a marker that is not in the list.
+pub(crate) fn answer<T>(
+    key: &str,
+    all: &[T],
+    query: Query<'_>,
+    id: impl Fn(&T) -> &str,
+    render: impl Fn(&T, &BaseUrl) -> serde_json::Value,
+) -> Result<Json<serde_json::Value>, ApiError> {
+    let rest = match query.params.get("marker").filter(|marker| !marker.is_empty()) {
+        None => all,
+        Some(marker) => match all.iter().position(|item| id(item) == marker) {
+            Some(place) => all.get(place + 1..).unwrap_or_default(),
+            None => return Err(ApiError::bad_request(format!("Marker {marker} could not be found."))),
+        },
+    };
+    let asked = match query.params.get("limit") {
+        None => None,
+        Some(_) => paging::page(query.params, u32::MAX)?.limit.and_then(|limit| usize::try_from(limit).ok()),
+    };
+    let most = [asked.filter(|limit| *limit > 0), query.most].into_iter().flatten().min();
+    let items = most.and_then(|most| rest.get(..most)).unwrap_or(rest);
+    let self_link = query.context.self_link();
+    let next = items.last().filter(|_| items.len() < rest.len());
+    let next = next.map(|last| paging::next_link(&self_link, query.params, id(last)));
+    let shown: Vec<_> = items.iter().map(|item| render(item, query.context.url())).collect();
+    let mut body = json!({key: shown, "links": {"self": self_link, "previous": null, "next": next}});
+    if items.len() < rest.len() && most == query.most {
+        body["truncated"] = true.into();
+    }
+    Ok(Json(body))
+}
 
 /// Applies `name=`, `name__contains=`, `__icontains`, `__startswith`, `__istartswith`, `__endswith`, `__iendswith` for each
 /// parameter and its column.

@@ -2,13 +2,107 @@
 
 use crate::IdentityError;
 use controller_base::id::DomainId;
-use controller_web::{ApiError, Context, Params, RuleDefault, Target};
+use controller_web::{
+    ApiError, Context, Params, RuleDefault, Target,
+    policy::{ScopeTable, ScopeType},
+};
 
 const BASE: &[RuleDefault] = &[
     RuleDefault { name: "admin_required", check: "role:admin", description: "The cloud's administrators" },
     RuleDefault { name: "service_role", check: "role:service", description: "Other services" },
     RuleDefault { name: "token_subject", check: "user_id:%(target.token.user_id)s", description: "Whose token it is" },
     RuleDefault { name: "owner", check: "user_id:%(user_id)s", description: "Whose thing it is" },
+];
+
+/// The scopes of what concerns the whole cloud: a domain's administrator is not meant.
+const CLOUD: &[ScopeType] = &[ScopeType::System, ScopeType::Project];
+
+/// Rules that are bound to scopes, as Keystone binds them; the others are open to all.
+pub const SCOPES: ScopeTable = &[
+    ("identity:create_region", CLOUD),
+    ("identity:update_region", CLOUD),
+    ("identity:delete_region", CLOUD),
+    ("identity:get_service", CLOUD),
+    ("identity:list_services", CLOUD),
+    ("identity:create_service", CLOUD),
+    ("identity:update_service", CLOUD),
+    ("identity:delete_service", CLOUD),
+    ("identity:get_endpoint", CLOUD),
+    ("identity:list_endpoints", CLOUD),
+    ("identity:create_endpoint", CLOUD),
+    ("identity:update_endpoint", CLOUD),
+    ("identity:delete_endpoint", CLOUD),
+    ("identity:create_domain", CLOUD),
+    ("identity:update_domain", CLOUD),
+    ("identity:delete_domain", CLOUD),
+    ("identity:create_domain_config", CLOUD),
+    ("identity:get_domain_config", CLOUD),
+    ("identity:update_domain_config", CLOUD),
+    ("identity:delete_domain_config", CLOUD),
+    ("identity:get_domain_config_default", CLOUD),
+    ("identity:get_policy", CLOUD),
+    ("identity:list_policies", CLOUD),
+    ("identity:create_policy", CLOUD),
+    ("identity:update_policy", CLOUD),
+    ("identity:delete_policy", CLOUD),
+    ("identity:create_role", CLOUD),
+    ("identity:update_role", CLOUD),
+    ("identity:delete_role", CLOUD),
+    ("identity:create_domain_role", CLOUD),
+    ("identity:update_domain_role", CLOUD),
+    ("identity:delete_domain_role", CLOUD),
+    ("identity:get_implied_role", CLOUD),
+    ("identity:check_implied_role", CLOUD),
+    ("identity:list_implied_roles", CLOUD),
+    ("identity:create_implied_role", CLOUD),
+    ("identity:delete_implied_role", CLOUD),
+    ("identity:list_role_inference_rules", CLOUD),
+    ("identity:list_system_grants_for_user", CLOUD),
+    ("identity:check_system_grant_for_user", CLOUD),
+    ("identity:create_system_grant_for_user", CLOUD),
+    ("identity:revoke_system_grant_for_user", CLOUD),
+    ("identity:list_system_grants_for_group", CLOUD),
+    ("identity:check_system_grant_for_group", CLOUD),
+    ("identity:create_system_grant_for_group", CLOUD),
+    ("identity:revoke_system_grant_for_group", CLOUD),
+    ("identity:list_projects_for_endpoint", CLOUD),
+    ("identity:add_endpoint_to_project", CLOUD),
+    ("identity:check_endpoint_in_project", CLOUD),
+    ("identity:list_endpoints_for_project", CLOUD),
+    ("identity:remove_endpoint_from_project", CLOUD),
+    ("identity:create_endpoint_group", CLOUD),
+    ("identity:list_endpoint_groups", CLOUD),
+    ("identity:get_endpoint_group", CLOUD),
+    ("identity:update_endpoint_group", CLOUD),
+    ("identity:delete_endpoint_group", CLOUD),
+    ("identity:list_projects_associated_with_endpoint_group", CLOUD),
+    ("identity:list_endpoints_associated_with_endpoint_group", CLOUD),
+    ("identity:get_endpoint_group_in_project", CLOUD),
+    ("identity:list_endpoint_groups_for_project", CLOUD),
+    ("identity:add_endpoint_group_to_project", CLOUD),
+    ("identity:remove_endpoint_group_from_project", CLOUD),
+    ("identity:create_policy_association_for_endpoint", CLOUD),
+    ("identity:check_policy_association_for_endpoint", CLOUD),
+    ("identity:delete_policy_association_for_endpoint", CLOUD),
+    ("identity:create_policy_association_for_service", CLOUD),
+    ("identity:check_policy_association_for_service", CLOUD),
+    ("identity:delete_policy_association_for_service", CLOUD),
+    ("identity:create_policy_association_for_region_and_service", CLOUD),
+    ("identity:check_policy_association_for_region_and_service", CLOUD),
+    ("identity:delete_policy_association_for_region_and_service", CLOUD),
+    ("identity:get_policy_for_endpoint", CLOUD),
+    ("identity:list_endpoints_for_policy", CLOUD),
+    ("identity:create_limits", CLOUD),
+    ("identity:update_limit", CLOUD),
+    ("identity:delete_limit", CLOUD),
+    ("identity:create_registered_limits", CLOUD),
+    ("identity:update_registered_limit", CLOUD),
+    ("identity:delete_registered_limit", CLOUD),
+    ("identity:get_consumer", CLOUD),
+    ("identity:list_consumers", CLOUD),
+    ("identity:create_consumer", CLOUD),
+    ("identity:update_consumer", CLOUD),
+    ("identity:delete_consumer", CLOUD),
 ];
 
 /// Every rule with its default.
@@ -29,6 +123,10 @@ pub fn rules() -> Vec<RuleDefault> {
         crate::ec2::policy::RULES,
         crate::domain_config::policy::RULES,
         crate::federation::policy::RULES,
+        crate::endpoint_filter::policy::RULES,
+        crate::endpoint_policy::RULES,
+        crate::limit::policy::RULES,
+        crate::consumer::RULES,
     ]
     .concat()
 }
@@ -46,7 +144,7 @@ pub(crate) fn visible<T>(
             context.enforce(rule, &target(&thing))?;
             Ok(thing)
         }
-        Err(error @ IdentityError::NotFound { .. }) => {
+        Err(error @ (IdentityError::NotFound { .. } | IdentityError::Missing(_))) => {
             context.enforce(rule, &Target::none())?;
             Err(error.into())
         }

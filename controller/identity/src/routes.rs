@@ -1,13 +1,13 @@
 //! All routes, and the version documents.
 
 use crate::Identity;
+use axum::response::{IntoResponse, Response};
 use controller_web::{
-    Access, ErrorStyle, Json, MaybeContext, Routes, Service, ServiceInfo, WebState,
+    Access, ApiError, ErrorStyle, Json, MaybeContext, Routes, Service, ServiceInfo, WebState,
     discovery::{self, Version},
     service::BODY_LIMIT,
 };
-use http::StatusCode;
-use serde_json::Value;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 /// What the service is.
 pub static INFO: ServiceInfo =
@@ -25,12 +25,19 @@ pub fn routes() -> Routes<Identity> {
     Routes::new()
         .get("/", Access::Public, versions)
         .get("/v3", Access::Public, version)
+        .get("/v3/OS-SIMPLE-CERT/ca", Access::Public, gone)
+        .get("/v3/OS-SIMPLE-CERT/certificates", Access::Public, gone)
         .merge(crate::token::api::routes())
         .merge(crate::user::api::routes())
         .merge(crate::project::api::routes())
         .merge(crate::project::api::tag::routes())
         .merge(crate::project::api::domain::routes())
         .merge(crate::domain_config::api::routes())
+        .merge(crate::endpoint_filter::api::routes())
+        .merge(crate::endpoint_policy::routes())
+        .merge(crate::limit::api::routes())
+        .merge(crate::limit::api::registered::routes())
+        .merge(crate::consumer::routes())
         .merge(crate::group::api::routes())
         .merge(crate::group::api::member::routes())
         .merge(crate::role::api::routes())
@@ -51,13 +58,48 @@ pub fn routes() -> Routes<Identity> {
 /// The service, ready to be mounted.
 #[must_use]
 pub fn service(identity: Identity, web: &WebState) -> Service {
-    Service::new(&INFO, routes(), identity, web)
+    let routes = routes().audited(std::sync::Arc::new(identity.events.clone()));
+    Service::new(&INFO, routes, identity, web)
 }
 
-async fn versions(context: MaybeContext) -> (StatusCode, Json<Value>) {
-    (StatusCode::MULTIPLE_CHOICES, Json(discovery::nested_list(&[V3], context.url())))
+async fn versions(context: MaybeContext, headers: HeaderMap) -> Response {
+    if wants_home(&headers) {
+        return home("/v3");
+    }
+    (StatusCode::MULTIPLE_CHOICES, Json(discovery::nested_list(&[V3], context.url()))).into_response()
 }
 
-async fn version(context: MaybeContext) -> Json<Value> {
-    Json(discovery::one(&V3, context.url()))
+async fn version(context: MaybeContext, headers: HeaderMap) -> Response {
+    if wants_home(&headers) {
+        return home("");
+    }
+    Json(discovery::one(&V3, context.url())).into_response()
+}
+
+const HOME: &str = "application/json-home";
+
+/// Whether the client likes the JSON home document best.
+fn wants_home(headers: &HeaderMap) -> bool {
+    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let quality = |wanted: &str| {
+        let offers =
+            accept.split(',').filter(|offer| offer.split(';').next().is_some_and(|kind| kind.trim() == wanted));
+        let quality = |offer: &str| match offer.split_once("q=") {
+            Some((_, text)) => text.trim().parse::<f32>().unwrap_or(0.0),
+            None => 1.0,
+        };
+        offers.map(quality).fold(0.0, f32::max)
+    };
+    quality(HOME) > quality("application/json")
+}
+
+fn home(prefix: &str) -> Response {
+    let mut response = Json(crate::json_home::document(prefix)).into_response();
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(HOME));
+    response
+}
+
+/// PKI tokens and their certificates are no more, in Keystone neither.
+async fn gone() -> ApiError {
+    ApiError::gone("This API is no longer available due to the removal of support for PKI tokens.")
 }

@@ -136,4 +136,6 @@ INSERT INTO identity_epoch (id, value) VALUES (1, 1);",
     crate::schema_authentication::DELEGATION,
     crate::schema_authentication::PASSWORDS,
     crate::schema_authentication::KEY_HASH,
+    crate::schema_resources::CATALOG_AND_LIMITS,
+    crate::schema_resources::EVENTS,
 ];

@@ -39,6 +39,53 @@ pub(crate) fn merge(stored: &mut Attributes, changes: Attributes) {
     stored.extend(changes);
 }
 
+/// Options of a thing that can only be protected from changes (`immutable`).
+pub(crate) fn immutable_option(options: Option<&Attributes>) -> Result<(), IdentityError> {
+    for (key, value) in options.into_iter().flatten() {
+        if key != "immutable" {
+            let reason = format!("Additional properties are not allowed ('{key}' was unexpected)");
+            return Err(IdentityError::invalid(format!("Invalid input for field 'options': {reason}")));
+        }
+        if !value.is_boolean() && !value.is_null() {
+            let reason = format!("{value} is not of type 'boolean', 'null'");
+            return Err(IdentityError::invalid(format!("Invalid input for field 'immutable': {reason}")));
+        }
+    }
+    Ok(())
+}
+
+/// Whether a thing with these options is protected from changes.
+pub(crate) fn is_immutable(options: &Attributes) -> bool {
+    options.get("immutable").is_some_and(|option| option == true)
+}
+
+/// What is protected may only have its protection taken away, alone. `others`: the change holds something else too.
+pub(crate) fn check_immutable_update(
+    kind: &str,
+    id: &str,
+    stored: &Attributes,
+    change: Option<&Attributes>,
+    others: bool,
+) -> Result<(), IdentityError> {
+    let unlocks = change.and_then(|options| options.get("immutable")).is_some_and(|option| option != true);
+    if !is_immutable(stored) || (unlocks && !others) {
+        return Ok(());
+    }
+    Err(IdentityError::Forbidden(format!(
+        "Unable to update immutable {kind} resource: `{id}. Set resource option \"immutable\" to false first."
+    )))
+}
+
+/// What is protected cannot be deleted.
+pub(crate) fn check_immutable_delete(kind: &str, id: &str, stored: &Attributes) -> Result<(), IdentityError> {
+    if !is_immutable(stored) {
+        return Ok(());
+    }
+    Err(IdentityError::Forbidden(format!(
+        "Unable to delete immutable {kind} resource: `{id}. Set resource option \"immutable\" to false first."
+    )))
+}
+
 /// Merges an `options` object: `null` removes an option.
 pub(crate) fn merge_options(stored: &mut Attributes, changes: Option<Attributes>) {
     for (key, value) in changes.into_iter().flatten() {

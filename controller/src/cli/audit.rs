@@ -31,15 +31,21 @@ pub async fn run(arguments: Arguments, config: Config) -> anyhow::Result<ExitCod
 
 /// One request over the operators' socket; HTTP/1.0, so that the answer ends with the connection.
 async fn ask(config: &Config, path: &str) -> anyhow::Result<String> {
-    let socket = admin::path(&config.state_directory);
-    let away = || format!("the controller does not answer on {}", socket.display());
-    let mut stream = UnixStream::connect(&socket).await.with_context(away)?;
-    stream.write_all(format!("GET {path} HTTP/1.0\r\nHost: controller\r\n\r\n").as_bytes()).await?;
+    let mut stream = connect(config, path).await?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await?;
-    let (head, body) = answer.split_once("\r\n\r\n").with_context(away)?;
+    let (head, body) = answer.split_once("\r\n\r\n").context("the controller broke off")?;
     if !head.lines().next().is_some_and(|line| line.contains(" 200")) {
         bail!("the controller answered: {}", body.trim());
     }
     Ok(body.to_owned())
+}
+
+/// The answer to one request over the operators' socket.
+pub(super) async fn connect(config: &Config, path: &str) -> anyhow::Result<UnixStream> {
+    let socket = admin::path(&config.state_directory);
+    let away = || format!("the controller does not answer on {}", socket.display());
+    let mut stream = UnixStream::connect(&socket).await.with_context(away)?;
+    stream.write_all(format!("GET {path} HTTP/1.0\r\nHost: controller\r\n\r\n").as_bytes()).await?;
+    Ok(stream)
 }

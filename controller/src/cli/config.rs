@@ -25,7 +25,7 @@ pub fn run(arguments: &Arguments, path: Option<&Path>) -> anyhow::Result<ExitCod
     match arguments.command {
         Command::Default => print!("{DEFAULT}"),
         Command::Check => {
-            wiring::policy(&Config::load(path)?)?;
+            wiring::policy::sources(&Config::load(path)?)?.load()?;
             println!("ok");
         }
     }

@@ -3,6 +3,7 @@
 mod audit;
 mod bootstrap;
 mod config;
+mod events;
 mod join_token;
 mod policy;
 mod rotate_keys;
@@ -34,6 +35,8 @@ enum Command {
     Policy(policy::Arguments),
     /// Compare database, hosts, guests, networks and files; exit with 1 if something is not as it should be.
     Audit(audit::Arguments),
+    /// Show who changed what, and who got or was refused a token.
+    Events(events::Arguments),
     /// Print a one-time token with which a host joins.
     JoinToken(join_token::Arguments),
     /// Make the staged key of tokens or credentials the primary one.
@@ -60,8 +63,9 @@ impl Arguments {
                 block_on(config.worker_threads, serve::run(config))
             }
             Command::Bootstrap => block_on(1, bootstrap::run(config)),
-            Command::Policy(arguments) => policy::run(&arguments, &config),
+            Command::Policy(arguments) => policy::run(arguments, &config),
             Command::Audit(arguments) => block_on(1, audit::run(arguments, config)),
+            Command::Events(arguments) => block_on(1, events::run(arguments, config)),
             Command::JoinToken(arguments) => block_on(1, join_token::run(arguments, config)),
             Command::RotateKeys(arguments) => block_on(1, rotate_keys::run(arguments, config)),
             Command::Routes(arguments) => Ok(routes::run(&arguments)),

@@ -46,6 +46,8 @@ pub struct Config {
     pub placement: controller_placement::Ratios,
     /// Section `compute`.
     pub compute: controller_compute::Config,
+    /// Where the operator's policy files lie, one a service: `identity.yaml`.
+    pub policy_directory: PathBuf,
     /// Sections `policy.<service>`: rules that replace the defaults.
     pub policy: HashMap<String, HashMap<String, String>>,
 }
@@ -104,6 +106,24 @@ pub struct IdentityConfig {
     pub federation: controller_identity::federation::FederationConfig,
     /// Sections `identity.oidc.<name>`: providers of OpenID Connect.
     pub oidc: HashMap<String, controller_identity::federation::oidc::OidcConfig>,
+    /// The most items of a list; 0: all.
+    pub list_limit: usize,
+    /// How deep projects may lie below their domain.
+    pub max_project_tree_depth: usize,
+    /// How limits of projects and domains relate.
+    pub limit_model: LimitModel,
+    /// How many events the log keeps.
+    pub events_kept: i64,
+}
+
+/// How limits of projects and domains relate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LimitModel {
+    /// Not at all.
+    Flat,
+    /// A project's limit is never above its domain's.
+    StrictTwoLevel,
 }
 
 /// Section `image`.
@@ -131,6 +151,7 @@ impl Default for Config {
             network: controller_network::NetworkConfig::default(),
             placement: controller_placement::Ratios::default(),
             compute: controller_compute::Config::default(),
+            policy_directory: "/etc/humilis/policy".into(),
             policy: HashMap::new(),
         }
     }
@@ -156,6 +177,10 @@ impl Default for IdentityConfig {
             domain_config_directory: PathBuf::new(),
             federation: controller_identity::federation::FederationConfig::default(),
             oidc: HashMap::new(),
+            list_limit: 0,
+            max_project_tree_depth: 5,
+            limit_model: LimitModel::Flat,
+            events_kept: 100_000,
         }
     }
 }

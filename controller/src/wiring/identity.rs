@@ -1,6 +1,7 @@
 //! Identity: needs nobody.
 
 use super::Platform;
+use crate::config::LimitModel;
 use async_trait::async_trait;
 use controller_identity::{Identity, Settings, federation::FederationSettings};
 use controller_work::Reconciler;
@@ -18,6 +19,13 @@ pub(super) async fn open(platform: &Platform) -> anyhow::Result<Identity> {
         token_format: platform.config.identity.token_format,
         allow_rescope: platform.config.identity.allow_rescope_scoped_token,
         compliance: platform.config.identity.security_compliance.clone(),
+        list_limit: Some(platform.config.identity.list_limit).filter(|limit| *limit > 0),
+        project_depth: platform.config.identity.max_project_tree_depth,
+        limit_model: match platform.config.identity.limit_model {
+            LimitModel::Flat => controller_identity::LimitModel::Flat,
+            LimitModel::StrictTwoLevel => controller_identity::LimitModel::StrictTwoLevel,
+        },
+        events_kept: platform.config.identity.events_kept,
         ..Settings::below(&platform.config.state_directory)
     };
     Ok(Identity::open(platform.db.clone(), platform.clock.clone(), settings).await?)

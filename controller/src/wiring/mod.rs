@@ -8,6 +8,7 @@ mod identity;
 mod image;
 mod network;
 mod placement;
+pub mod policy;
 
 use crate::{config::Config, metrics::Metrics};
 use anyhow::Context as _;
@@ -17,7 +18,7 @@ use controller_db::Db;
 use controller_fleet::{Authority, Hub};
 use controller_identity::Identity;
 use controller_network::NetworkService;
-use controller_web::{Policy, RouteInfo, RuleDefault, Service, WebState};
+use controller_web::{RouteInfo, RuleDefault, Service, WebState};
 use controller_work::{Reconcilers, Runner};
 use std::sync::Arc;
 
@@ -45,6 +46,8 @@ pub struct Platform {
 pub struct Cloud {
     /// What they stand on.
     pub platform: Platform,
+    /// Who may do what.
+    pub policy: policy::Live,
     /// Prefix and service.
     pub services: Vec<(&'static str, Service)>,
     /// The hosts.
@@ -94,14 +97,15 @@ impl Cloud {
         let placement = placement::open(&platform).await.context("placement")?;
         let compute = compute::open(&platform, &hub, &networks, &images, &placement).await.context("compute")?;
         fleet::wire(&hub, &compute, &networks, &placement, &images);
-        let web = web_state(&platform, identity.clone())?;
+        let policy = policy::Live::open(&platform.config)?;
+        let web = web_state(&platform, identity.clone(), &policy);
         let services = vec![
             ("/identity", controller_identity::service(identity.clone(), &web)),
             ("/image", controller_image::api::service(images, &web)),
             ("/compute", controller_compute::service(compute.clone(), &web)),
             ("/network", controller_network::api::service(networks.clone(), &web)),
         ];
-        Ok(Self { platform, services, hub, identity, compute, networks })
+        Ok(Self { platform, policy, services, hub, identity, compute, networks })
     }
 
     /// Takes up unfinished operations and starts periodic work.
@@ -109,6 +113,7 @@ impl Cloud {
     /// # Errors
     /// The database cannot be reached.
     pub async fn start(&self) -> anyhow::Result<()> {
+        self.policy.watch();
         identity::start(&self.platform, &self.identity);
         compute::start(&self.platform, &self.compute);
         self.platform.runner.start().await.context("cannot take up operations")
@@ -116,6 +121,7 @@ impl Cloud {
 
     /// Ends what [`Cloud::start`] began, and the database.
     pub async fn stop(&self) {
+        self.identity.flush_events().await;
         self.platform.runner.stop().await;
         self.platform.reconcilers.stop().await;
         self.platform.db.close().await;
@@ -144,31 +150,15 @@ pub fn tables() -> Vec<(&'static str, &'static str, Vec<RouteInfo>)> {
     ]
 }
 
-/// The rules in force.
-///
-/// # Errors
-/// An override of the configuration is malformed or has no rule.
-pub fn policy(config: &Config) -> anyhow::Result<Policy> {
-    let mut policy = Policy::default();
-    let rules = rules();
-    if let Some(unknown) = config.policy.keys().find(|name| !rules.iter().any(|(service, _)| service == name)) {
-        anyhow::bail!("policy.{unknown}: there is no such service");
-    }
-    for (service, rules) in rules {
-        policy.add(service, &rules, &config.policy).with_context(|| format!("policy of {service}"))?;
-    }
-    Ok(policy)
-}
-
-fn web_state(platform: &Platform, identity: Identity) -> anyhow::Result<WebState> {
+fn web_state(platform: &Platform, identity: Identity, policy: &policy::Live) -> WebState {
     let identity_url = format!("{}/identity", platform.config.api.base_url());
-    Ok(WebState {
+    WebState {
         authenticator: Arc::new(identity),
-        policy: Arc::new(policy(&platform.config)?),
+        policy: policy.running.clone(),
         clock: platform.clock.clone(),
         identity_url: Some(identity_url.into()),
         observer: Some(platform.metrics.clone()),
-    })
+    }
 }
 
 #[cfg(test)]

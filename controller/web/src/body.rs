@@ -58,6 +58,9 @@ pub async fn collect(body: Body, limit: usize) -> Result<Bytes, ApiError> {
 /// # Errors
 /// 400 with the path of what is wrong.
 pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    if holds_nul(bytes) {
+        return Err(ApiError::bad_request("Malformed request body: a text holds the character NUL"));
+    }
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let path = error.path().to_string();
@@ -71,6 +74,15 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     })?;
     deserializer.end().map_err(|error| ApiError::bad_request(format!("Malformed request body: {error}")))?;
     Ok(value)
+}
+
+/// Whether a JSON text holds `\u0000`, which no database's text can: an odd number of backslashes before `u0000`.
+fn holds_nul(bytes: &[u8]) -> bool {
+    let is_escape = |end: usize| {
+        let before = bytes.get(..=end).unwrap_or_default();
+        before.iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 1
+    };
+    bytes.windows(6).enumerate().any(|(start, window)| window == b"\\u0000" && is_escape(start))
 }
 
 /// For a field of an update where absent, `null` and a value are three things:
@@ -124,6 +136,13 @@ mod tests {
         assert_eq!(name(r#"{"server": {}}"#), None);
         assert_eq!(name(r#"{"server": {"name": null}}"#), Some(None));
         assert_eq!(name(r#"{"server": {"name": "a"}}"#), Some(Some("a".to_owned())));
+    }
+
+    #[test]
+    fn a_nul_is_refused_and_a_backslash_before_its_digits_not() {
+        assert!(parse::<String>(br#""a\u0000b""#).is_err());
+        assert!(parse::<String>(br#""a\\\u0000b""#).is_err());
+        assert_eq!(parse::<String>(br#""a\\u0000b""#).unwrap(), "a\\u0000b");
     }
 
     #[tokio::test]

@@ -24,6 +24,7 @@
 //! ```
 
 pub mod access_rule;
+pub mod audit;
 pub mod body;
 pub mod context;
 pub mod discovery;

@@ -143,6 +143,13 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         self
     }
 
+    /// Tells the auditor of every request to these routes that wants to change something.
+    #[must_use]
+    pub fn audited(mut self, auditor: std::sync::Arc<dyn crate::audit::Auditor>) -> Self {
+        self.router = self.router.layer(axum::middleware::from_fn_with_state(auditor, crate::audit::layer));
+        self
+    }
+
     /// What was declared.
     #[must_use]
     pub fn table(&self) -> &[RouteInfo] {

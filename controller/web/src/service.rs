@@ -154,6 +154,10 @@ async fn run(
     request_id: &RequestId,
     microversion: Option<crate::Microversion>,
 ) -> Response {
+    // No database's text holds a NUL: nothing can be found by it.
+    if request.uri().path_and_query().is_some_and(|uri| uri.as_str().contains("%00")) {
+        return ApiError::bad_request("The request's path or query holds the character NUL.").into_response();
+    }
     let (mut parts, body) = request.into_parts();
     let core = Core {
         request_id: request_id.clone(),

@@ -167,7 +167,20 @@ pub async fn call_with(
         }
         None => Body::empty(),
     };
-    let request = request.body(body).expect("the test's request is well-formed");
+    send(router, request.body(body).expect("the test's request is well-formed")).await
+}
+
+/// The same with a body that need not be JSON.
+///
+/// # Panics
+/// When the path is malformed.
+pub async fn call_bytes(router: &Router, method: Method, path: &str, token: &str, body: Vec<u8>) -> Answer {
+    let request = Request::builder().method(method).uri(path).header(header::HOST, "cloud.test");
+    let request = request.header(header::CONTENT_TYPE, "application/json").header("x-auth-token", token);
+    send(router, request.body(Body::from(body)).expect("the test's request is well-formed")).await
+}
+
+async fn send(router: &Router, request: Request<Body>) -> Answer {
     let response = match router.clone().oneshot(request).await {
         Ok(response) => response,
         Err(never) => match never {},

@@ -11,14 +11,14 @@ use crate::{Identity, IdentityError, app_credential};
 use controller_base::id::{DomainId, GroupId, ProjectId, RoleId, UserId};
 
 /// Who has a role.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Actor {
     User(UserId),
     Group(GroupId),
 }
 
 /// On what.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Target {
     Project(ProjectId),
     Domain(DomainId),
@@ -26,7 +26,7 @@ pub(crate) enum Target {
 }
 
 /// One grant.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Assignment {
     pub actor: Actor,
     pub target: Target,

@@ -31,7 +31,8 @@ fn read(row: &AnyRow) -> Result<Assignment, DbError> {
     })
 }
 
-/// The roles of an actor on a target: granted, through groups, inherited, implied.
+/// The roles of an actor on a target: granted, through groups, inherited, implied. A domain's own roles count only by what they
+/// imply.
 pub(crate) async fn effective_roles(
     conn: &mut AnyConnection,
     actor: &Actor,
@@ -56,7 +57,7 @@ pub(crate) async fn effective_roles(
          have (id) AS (\
          SELECT a.role_id FROM identity_assignment a WHERE {of_actor} AND {on_target} \
          UNION SELECT i.implied_id FROM identity_implied_role i JOIN have ON i.prior_id = have.id) \
-         SELECT r.id, r.name FROM have JOIN identity_role r ON r.id = have.id ORDER BY r.name"
+         SELECT r.id, r.name FROM have JOIN identity_role r ON r.id = have.id WHERE r.domain_id = '' ORDER BY r.name"
     );
     let rows = sqlx::query(AssertSqlSafe(sql)).bind(actor.id()).bind(target.id()).fetch_all(conn).await?;
     let role = |row: &AnyRow| -> Result<RoleRef, DbError> {

@@ -6,6 +6,8 @@ mod service;
 pub(crate) mod store;
 mod wire;
 
+pub(crate) use wire::render_endpoint;
+
 use crate::wire::Attributes;
 use controller_base::id::{EndpointId, RegionId, ServiceId};
 

@@ -13,7 +13,10 @@ impl Identity {
         let mut conn = self.db.read().await?;
         let none = Params::default();
         let services = store::list_services(&mut conn, &none).await?;
-        let endpoints = store::list_endpoints(&mut conn, &none).await?;
+        let mut endpoints = store::list_endpoints(&mut conn, &none).await?;
+        if let Some(project) = token.project() {
+            endpoints = crate::endpoint_filter::service::seen_by(&mut conn, &project.id, endpoints).await?;
+        }
         let entry = |service: &Service| {
             let own = endpoints.iter().filter(|endpoint| endpoint.enabled && endpoint.service_id == service.id);
             let own: Vec<Value> = own.filter_map(|endpoint| shown(endpoint, token)).collect();
@@ -50,6 +53,9 @@ impl Identity {
             && store::get_region(&mut tx, parent).await?.is_none()
         {
             return Err(IdentityError::not_found("region", parent));
+        }
+        if !new {
+            no_circle(&store::list_regions(&mut tx, &Params::default()).await?, region)?;
         }
         if new {
             let duplicate = |error| match error {
@@ -137,6 +143,23 @@ impl Identity {
         self.touch(&mut tx).await?;
         Ok(tx.commit().await?)
     }
+}
+
+/// A region must not come to lie within itself.
+fn no_circle(all: &[Region], region: &Region) -> Result<(), IdentityError> {
+    let mut next = region.parent_id.as_ref();
+    // As many steps as there are regions: a circle that is there already ends.
+    for _ in 0..=all.len() {
+        let Some(id) = next else { return Ok(()) };
+        if *id == region.id {
+            let parent = region.parent_id.as_ref().map_or("", RegionId::as_str);
+            return Err(IdentityError::invalid(format!(
+                "The specified parent region {parent} would create a circular region hierarchy."
+            )));
+        }
+        next = all.iter().find(|one| one.id == *id).and_then(|one| one.parent_id.as_ref());
+    }
+    Ok(())
 }
 
 /// An endpoint in a token; none if its URL needs a project that the token does not have.

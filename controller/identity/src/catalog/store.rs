@@ -112,7 +112,13 @@ pub(crate) async fn update_region(conn: &mut AnyConnection, region: &Region) -> 
 
 /// Deletes a region; refused while endpoints or regions refer to it.
 pub(crate) async fn delete_region(conn: &mut AnyConnection, id: &RegionId) -> Result<(), DbError> {
-    sqlx::query("DELETE FROM identity_region WHERE id = $1").bind(id.as_str()).execute(conn).await?;
+    for sql in [
+        "DELETE FROM identity_region WHERE id = $1",
+        "DELETE FROM identity_policy_association WHERE region_id = $1",
+        "DELETE FROM identity_registered_limit WHERE region_id = $1",
+    ] {
+        sqlx::query(sql).bind(id.as_str()).execute(&mut *conn).await?;
+    }
     Ok(())
 }
 
@@ -165,7 +171,12 @@ pub(crate) async fn update_service(conn: &mut AnyConnection, service: &Service) 
 
 /// Deletes a service with its endpoints.
 pub(crate) async fn delete_service(conn: &mut AnyConnection, id: &ServiceId) -> Result<(), DbError> {
-    for sql in ["DELETE FROM identity_endpoint WHERE service_id = $1", "DELETE FROM identity_service WHERE id = $1"] {
+    for sql in [
+        "DELETE FROM identity_policy_association WHERE service_id = $1 OR endpoint_id IN \
+         (SELECT id FROM identity_endpoint WHERE service_id = $1)",
+        "DELETE FROM identity_endpoint WHERE service_id = $1",
+        "DELETE FROM identity_service WHERE id = $1",
+    ] {
         sqlx::query(sql).bind(id.as_str()).execute(&mut *conn).await?;
     }
     Ok(())
@@ -224,6 +235,11 @@ pub(crate) async fn update_endpoint(conn: &mut AnyConnection, endpoint: &Endpoin
 
 /// Deletes an endpoint.
 pub(crate) async fn delete_endpoint(conn: &mut AnyConnection, id: &EndpointId) -> Result<(), DbError> {
-    sqlx::query("DELETE FROM identity_endpoint WHERE id = $1").bind(id.as_str()).execute(conn).await?;
+    for sql in [
+        "DELETE FROM identity_policy_association WHERE endpoint_id = $1",
+        "DELETE FROM identity_endpoint WHERE id = $1",
+    ] {
+        sqlx::query(sql).bind(id.as_str()).execute(&mut *conn).await?;
+    }
     Ok(())
 }

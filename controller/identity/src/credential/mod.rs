@@ -7,6 +7,8 @@ mod service;
 pub(crate) mod store;
 mod wire;
 
+pub(crate) use wire::render_policy;
+
 use crate::{IdentityError, wire::Attributes};
 use controller_base::id::{ProjectId, UserId};
 use controller_web::TokenInfo;

@@ -9,9 +9,12 @@
 
 pub(crate) mod api;
 pub(crate) mod policy;
+mod relatives;
 mod service;
 pub(crate) mod store;
 pub(crate) mod wire;
+
+pub(crate) use relatives::Direction;
 
 use crate::wire::Attributes;
 use controller_base::id::{DomainId, ProjectId};

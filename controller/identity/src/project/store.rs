@@ -156,6 +156,18 @@ pub(crate) async fn update(conn: &mut AnyConnection, project: &Project) -> Resul
     changed(done.rows_affected(), "project", project.id.as_str())
 }
 
+/// Enables or disables everything below a project.
+pub(crate) async fn enable_below(conn: &mut AnyConnection, id: &ProjectId, enabled: bool) -> Result<(), DbError> {
+    for below in subtree(conn, id).await? {
+        sqlx::query("UPDATE identity_project SET enabled = $1, generation = generation + 1 WHERE id = $2")
+            .bind(flag(enabled))
+            .bind(below.as_str())
+            .execute(&mut *conn)
+            .await?;
+    }
+    Ok(())
+}
+
 /// Deletes one with the roles on it.
 pub(crate) async fn delete(conn: &mut AnyConnection, id: &ProjectId) -> Result<(), DbError> {
     crate::app_credential::store::delete_of_project(conn, id).await?;
@@ -163,6 +175,7 @@ pub(crate) async fn delete(conn: &mut AnyConnection, id: &ProjectId) -> Result<(
     for sql in [
         "DELETE FROM identity_assignment WHERE target_id = $1 AND target_type IN ('project', 'domain')",
         "DELETE FROM identity_credential WHERE project_id = $1",
+        "DELETE FROM identity_limit WHERE project_id = $1 OR domain_id = $1",
         "UPDATE identity_user SET default_project_id = NULL WHERE default_project_id = $1",
         "DELETE FROM identity_project WHERE id = $1",
     ] {

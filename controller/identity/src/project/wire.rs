@@ -28,7 +28,9 @@ pub(crate) struct Fields {
     #[serde(default, deserialize_with = "maybe_null")]
     description: Option<Option<String>>,
     enabled: Option<bool>,
+    #[serde(default)]
     pub domain_id: Option<String>,
+    #[serde(default)]
     parent_id: Option<String>,
     is_domain: Option<bool>,
     tags: Option<Vec<String>>,
@@ -42,6 +44,10 @@ impl Fields {
     /// A new project; `default_domain` is that of the caller.
     pub(crate) fn into_project(mut self, default_domain: Option<&DomainId>) -> Result<Project, IdentityError> {
         if self.is_domain == Some(true) {
+            if self.domain_id.is_some() || self.parent_id.is_some() {
+                let reason = "only root projects are allowed to act as domains.";
+                return Err(IdentityError::invalid(format!("Cannot create the project as a domain: {reason}")));
+            }
             return self.into_domain();
         }
         let given: Option<DomainId> = self.domain_id.take().map(|id| id.parse()).transpose()?;
@@ -73,7 +79,10 @@ impl Fields {
             description: self.description.flatten().unwrap_or_default(),
             enabled: self.enabled.unwrap_or(true),
             tags: tags(self.tags.unwrap_or_default())?,
-            options: self.options.unwrap_or_default(),
+            options: {
+                crate::wire::immutable_option(self.options.as_ref())?;
+                self.options.unwrap_or_default()
+            },
             extra: self.extra,
             generation: 1,
         })
@@ -91,6 +100,7 @@ impl Fields {
         if self.is_domain.is_some_and(|is_domain| is_domain != project.is_domain) {
             return Err(IdentityError::invalid("Update of `is_domain` is not allowed."));
         }
+        crate::wire::immutable_option(self.options.as_ref())?;
         Ok(ProjectChange {
             name: self.name.map(|name| crate::wire::name("name", &name, LONGEST_NAME)).transpose()?,
             description: self.description.map(Option::unwrap_or_default),
@@ -105,7 +115,11 @@ impl Fields {
 /// Tags that a project may have.
 pub(crate) fn tags(mut tags: Vec<String>) -> Result<Vec<String>, IdentityError> {
     tags.sort();
+    let count = tags.len();
     tags.dedup();
+    if tags.len() < count {
+        return Err(IdentityError::invalid("Invalid input for field 'tags': the tags have non-unique elements"));
+    }
     if tags.len() > MOST_TAGS {
         return Err(IdentityError::invalid(format!("A project has at most {MOST_TAGS} tags.")));
     }

@@ -25,10 +25,3 @@ pub(crate) struct Role {
     pub extra: Attributes,
     pub generation: i64,
 }
-
-impl Role {
-    /// Whether it is protected from changes by mistake.
-    pub(crate) fn is_immutable(&self) -> bool {
-        self.options.get("immutable").is_some_and(|option| option == true)
-    }
-}

@@ -4,6 +4,9 @@ use super::{Role, store};
 use crate::{Identity, IdentityError, wire::Attributes};
 use controller_base::id::RoleId;
 
+/// Nobody becomes an administrator by detour.
+const PROHIBITED_IMPLIED: &str = "admin";
+
 /// What a change of a role may hold.
 #[derive(Debug, Default)]
 pub(crate) struct RoleChange {
@@ -21,9 +24,14 @@ impl Identity {
         store::get(&mut *self.db.read().await?, &wanted).await?.ok_or_else(missing)
     }
 
-    /// Stores a new role.
+    /// Stores a new role; its domain must exist.
     pub(crate) async fn create_role(&self, role: &Role) -> Result<(), IdentityError> {
         let mut tx = self.db.begin().await?;
+        if let Some(domain) = &role.domain_id
+            && crate::project::store::get_domain(&mut tx, domain).await?.is_none()
+        {
+            return Err(IdentityError::not_found("domain", domain));
+        }
         store::insert(&mut tx, role).await.map_err(|error| duplicate(error, role))?;
         Ok(tx.commit().await?)
     }
@@ -32,11 +40,8 @@ impl Identity {
     pub(crate) async fn update_role(&self, id: &RoleId, change: RoleChange) -> Result<Role, IdentityError> {
         let mut tx = self.db.begin().await?;
         let mut role = store::get(&mut tx, id).await?.ok_or_else(|| IdentityError::not_found("role", id))?;
-        // Only the option itself may be taken back.
-        let unlocks = change.options.as_ref().is_some_and(|options| options.contains_key("immutable"));
-        if role.is_immutable() && !unlocks {
-            return Err(immutable(&role));
-        }
+        let others = change.name.is_some() || change.description.is_some() || !change.extra.is_empty();
+        crate::wire::check_immutable_update("role", id.as_str(), &role.options, change.options.as_ref(), others)?;
         role.name = change.name.unwrap_or(role.name);
         role.description = change.description.unwrap_or(role.description);
         crate::wire::merge_options(&mut role.options, change.options);
@@ -53,27 +58,25 @@ impl Identity {
     /// Deletes a role; whoever had it has it no more.
     pub(crate) async fn delete_role(&self, id: &RoleId) -> Result<(), IdentityError> {
         let mut tx = self.db.begin().await?;
-        if let Some(role) = store::get(&mut tx, id).await?.filter(Role::is_immutable) {
-            return Err(immutable(&role));
+        if let Some(role) = store::get(&mut tx, id).await? {
+            crate::wire::check_immutable_delete("role", id.as_str(), &role.options)?;
         }
         store::delete(&mut tx, id).await?;
         self.touch(&mut tx).await?;
         Ok(tx.commit().await?)
     }
 
-    /// Starts or ends an implication; false when there was none to end.
-    pub(crate) async fn set_implied(
-        &self,
-        prior: &RoleId,
-        implied: &RoleId,
-        implies: bool,
-    ) -> Result<bool, IdentityError> {
+    /// Starts or ends an implication; false when there was none to end. No role implies the administrators'. Circles are harmless.
+    pub(crate) async fn set_implied(&self, prior: &Role, implied: &Role, implies: bool) -> Result<bool, IdentityError> {
+        if implies && implied.name.eq_ignore_ascii_case(PROHIBITED_IMPLIED) {
+            return Err(IdentityError::Forbidden(format!("{} cannot be an implied roles.", implied.id)));
+        }
         let mut tx = self.db.begin().await?;
         let done = if implies {
-            store::imply(&mut tx, prior, implied).await?;
+            store::imply(&mut tx, &prior.id, &implied.id).await?;
             true
         } else {
-            store::unimply(&mut tx, prior, implied).await?
+            store::unimply(&mut tx, &prior.id, &implied.id).await?
         };
         self.touch(&mut tx).await?;
         tx.commit().await?;
@@ -84,11 +87,4 @@ impl Identity {
 fn duplicate(error: controller_db::DbError, role: &Role) -> IdentityError {
     let domain = role.domain_id.as_ref().map(controller_base::id::DomainId::as_str);
     IdentityError::duplicate_name(error, "role", &role.name, domain)
-}
-
-fn immutable(role: &Role) -> IdentityError {
-    IdentityError::Forbidden(format!(
-        "Could not update or delete role {}, because it is immutable; reset the option first.",
-        role.id
-    ))
 }

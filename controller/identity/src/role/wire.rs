@@ -35,7 +35,10 @@ impl Fields {
             domain_id: self.domain_id.map(|id| id.parse()).transpose()?,
             name: crate::wire::name("name", &name, LONGEST_NAME)?,
             description: self.description.flatten(),
-            options: self.options.unwrap_or_default(),
+            options: {
+                crate::wire::immutable_option(self.options.as_ref())?;
+                self.options.unwrap_or_default()
+            },
             extra: self.extra,
             generation: 1,
         })
@@ -43,6 +46,7 @@ impl Fields {
 
     /// A change.
     pub(crate) fn into_change(self) -> Result<RoleChange, IdentityError> {
+        crate::wire::immutable_option(self.options.as_ref())?;
         Ok(RoleChange {
             name: self.name.map(|name| crate::wire::name("name", &name, LONGEST_NAME)).transpose()?,
             description: self.description,

@@ -11,6 +11,14 @@ const OPEN: &[&str] = &[
     "/v3/regions",
     "/v3/regions/{region_id}",
     "/v3/credentials",
+    // One's own limits, and what holds for all.
+    "/v3/limits",
+    "/v3/limits/model",
+    "/v3/registered_limits",
+    "/v3/registered_limits/{registered_limit_id}",
+    // What a password must look like.
+    "/v3/domains/{domain_id}/config/{group}",
+    "/v3/domains/{domain_id}/config/{group}/{option}",
     // Asks for the subject's token first.
     "/v3/auth/tokens",
 ];
@@ -77,6 +85,15 @@ fn sample(path: &str) -> serde_json::Value {
     }
     if path == "/v3/OS-TRUST/trusts" {
         return json!({"trust": {"trustor_user_id": "x", "trustee_user_id": "x", "impersonation": true}});
+    }
+    match path {
+        "/v3/limits" => return json!({"limits": []}),
+        "/v3/limits/{limit_id}" => return json!({"limit": {}}),
+        "/v3/registered_limits/{registered_limit_id}" => return json!({"registered_limit": {}}),
+        "/v3/registered_limits" => return json!({"registered_limits": []}),
+        _ if path.starts_with("/v3/OS-EP-FILTER/") => return json!({"endpoint_group": {"name": "x", "filters": {}}}),
+        _ if path.starts_with("/v3/OS-OAUTH1/") => return json!({"consumer": {}}),
+        _ => {}
     }
     let kind = path.split('/').nth(2).unwrap_or_default();
     let singular = if kind == "policies" { "policy" } else { kind.trim_end_matches('s') };

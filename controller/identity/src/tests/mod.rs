@@ -1,12 +1,18 @@
 //! The service through its routes, on every database that is at hand.
 
 mod access_keys;
+mod bad_input;
 mod delegation;
 mod domain_config;
+mod events;
 mod federated;
 mod federation;
+mod filters;
 mod grants;
+mod hierarchy;
+mod limits;
 mod matrix;
+mod model;
 mod resources;
 mod revocation;
 mod secrets;
@@ -76,6 +82,7 @@ async fn world_with(db: TestDb, set: impl FnOnce(&mut Settings)) -> World {
 fn web_state(identity: &Identity, clock: &Clock) -> WebState {
     let mut policy = Policy::default();
     policy.add("identity", &crate::policy::rules(), &HashMap::new()).unwrap();
+    policy.restrict("identity", crate::policy::SCOPES);
     WebState {
         authenticator: Arc::new(identity.clone()),
         policy: Arc::new(policy),
@@ -108,6 +115,13 @@ fn on_project(name: &str) -> Value {
 }
 
 impl World {
+    /// The same service with other settings.
+    fn reopen(&mut self, change: impl FnOnce(&mut Identity)) {
+        change(&mut self.identity);
+        let web = web_state(&self.identity, &self.clock);
+        self.router = crate::service(self.identity.clone(), &web).router;
+    }
+
     async fn call(&self, method: Method, path: &str, token: &str, body: Option<Value>) -> Answer {
         call_with(&self.router, method, path, token, &[], body.as_ref()).await
     }

@@ -30,8 +30,8 @@ async fn list(State(identity): State<Identity>, context: Context, params: Params
     identity.freshen(domain.as_ref()).await;
     let mut conn = identity.db.read().await.map_err(IdentityError::from)?;
     let users = store::list(&mut conn, domain.as_ref(), None, &params).await.map_err(IdentityError::from)?;
-    let items = users.iter().map(|user| wire::render(user, context.url())).collect();
-    Ok(Json(crate::wire::list("users", items, &context.self_link())))
+    let query = crate::listing::Query { params: &params, context: &context, most: identity.list_limit };
+    crate::listing::answer("users", &users, query, |one| one.id.as_str(), wire::render)
 }
 
 async fn create(
@@ -107,6 +107,6 @@ async fn groups(
     let mut conn = identity.db.read().await.map_err(IdentityError::from)?;
     let groups =
         crate::group::store::list(&mut conn, None, Some(&user.id), &params).await.map_err(IdentityError::from)?;
-    let items = groups.iter().map(|group| crate::group::render(group, context.url())).collect();
-    Ok(Json(crate::wire::list("groups", items, &context.self_link())))
+    let query = crate::listing::Query { params: &params, context: &context, most: identity.list_limit };
+    crate::listing::answer("groups", &groups, query, |one| one.id.as_str(), crate::group::render)
 }

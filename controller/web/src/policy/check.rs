@@ -33,7 +33,7 @@ pub(super) enum Part {
 
 impl Template {
     /// `None` when the target lacks an attribute: then the check does not hold.
-    fn fill(&self, target: &Target) -> Option<String> {
+    pub(super) fn fill(&self, target: &Target) -> Option<String> {
         let mut out = String::new();
         for part in &self.0 {
             out.push_str(match part {
@@ -75,7 +75,7 @@ impl Check {
 }
 
 /// What the caller is, by oslo.context's names.
-fn credential<'a>(token: &'a TokenInfo, name: &str) -> Option<&'a str> {
+pub(super) fn credential<'a>(token: &'a TokenInfo, name: &str) -> Option<&'a str> {
     let project = token.project();
     let domain = token.domain();
     match name {

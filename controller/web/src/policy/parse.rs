@@ -1,6 +1,35 @@
 //! The policy language: `not` binds tighter than `and`, `and` tighter than `or`; an empty check always holds.
 
-use super::check::{Check, Part, Template};
+use super::{
+    PolicyError,
+    check::{Check, Part, Template},
+};
+
+/// Why a text is no check.
+#[derive(Debug, PartialEq)]
+pub(super) enum Wrong {
+    /// It went wrong here.
+    Near(String),
+    /// It asks a server.
+    Server(String),
+}
+
+impl Wrong {
+    /// The error of a rule with such a check.
+    pub(super) fn of(self, rule: &str) -> PolicyError {
+        let rule = rule.to_owned();
+        match self {
+            Self::Near(near) => PolicyError::Syntax { rule, near },
+            Self::Server(kind) => PolicyError::Server { rule, kind },
+        }
+    }
+}
+
+impl From<String> for Wrong {
+    fn from(near: String) -> Self {
+        Self::Near(near)
+    }
+}
 
 #[derive(Debug, PartialEq)]
 enum Token<'a> {
@@ -13,7 +42,7 @@ enum Token<'a> {
 }
 
 /// The check of a text; on failure the place where it went wrong.
-pub(super) fn parse(text: &str) -> Result<Check, String> {
+pub(super) fn parse(text: &str) -> Result<Check, Wrong> {
     let tokens = tokens(text);
     if tokens.is_empty() {
         return Ok(Check::Always);
@@ -22,7 +51,7 @@ pub(super) fn parse(text: &str) -> Result<Check, String> {
     let check = parser.any()?;
     match parser.tokens.first() {
         None => Ok(check),
-        Some(token) => Err(format!("{token:?}")),
+        Some(token) => Err(format!("{token:?}").into()),
     }
 }
 
@@ -50,7 +79,7 @@ struct Parser<'t, 'a> {
 }
 
 impl<'t, 'a> Parser<'t, 'a> {
-    fn any(&mut self) -> Result<Check, String> {
+    fn any(&mut self) -> Result<Check, Wrong> {
         let mut checks = vec![self.all()?];
         while self.take(&Token::Or) {
             checks.push(self.all()?);
@@ -58,7 +87,7 @@ impl<'t, 'a> Parser<'t, 'a> {
         Ok(single(checks, Check::Any))
     }
 
-    fn all(&mut self) -> Result<Check, String> {
+    fn all(&mut self) -> Result<Check, Wrong> {
         let mut checks = vec![self.one()?];
         while self.take(&Token::And) {
             checks.push(self.one()?);
@@ -66,21 +95,25 @@ impl<'t, 'a> Parser<'t, 'a> {
         Ok(single(checks, Check::All))
     }
 
-    fn one(&mut self) -> Result<Check, String> {
+    fn one(&mut self) -> Result<Check, Wrong> {
         if self.take(&Token::Not) {
             return Ok(Check::Not(Box::new(self.one()?)));
         }
         if self.take(&Token::Open) {
             let check = self.any()?;
-            return if self.take(&Token::Close) { Ok(check) } else { Err("a bracket that stays open".to_owned()) };
+            return if self.take(&Token::Close) {
+                Ok(check)
+            } else {
+                Err("a bracket that stays open".to_owned().into())
+            };
         }
         match self.tokens.split_first() {
             Some((Token::Check(text), rest)) => {
                 self.tokens = rest;
                 atom(text)
             }
-            Some((token, _)) => Err(format!("{token:?}")),
-            None => Err("its end".to_owned()),
+            Some((token, _)) => Err(format!("{token:?}").into()),
+            None => Err("its end".to_owned().into()),
         }
     }
 
@@ -99,7 +132,7 @@ fn single(mut checks: Vec<Check>, many: fn(Vec<Check>) -> Check) -> Check {
     if checks.len() == 1 { checks.remove(0) } else { many(checks) }
 }
 
-fn atom(text: &str) -> Result<Check, String> {
+fn atom(text: &str) -> Result<Check, Wrong> {
     match text {
         "@" => return Ok(Check::Always),
         "!" => return Ok(Check::Never),
@@ -107,6 +140,7 @@ fn atom(text: &str) -> Result<Check, String> {
     }
     let (kind, value) = text.split_once(':').ok_or_else(|| text.to_owned())?;
     match kind {
+        "http" | "https" => Err(Wrong::Server(kind.to_owned())),
         "rule" => Ok(Check::Rule(value.to_owned())),
         "role" => Ok(Check::Role(template(value)?)),
         _ => match literal(kind) {

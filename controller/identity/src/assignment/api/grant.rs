@@ -8,6 +8,7 @@ use axum::{
     extract::{Path, State},
     response::IntoResponse,
 };
+use controller_base::id::DomainId;
 use controller_web::{ApiError, Context, Json, Routes, Target as PolicyTarget};
 use http::StatusCode;
 use serde::Deserialize;
@@ -127,6 +128,8 @@ struct Found {
     actor: Actor,
     target: Target,
     role: Option<crate::role::Role>,
+    /// The domain that the target is or lies in.
+    domain: Option<DomainId>,
     policy: PolicyTarget,
 }
 
@@ -145,25 +148,27 @@ async fn find(identity: &Identity, ids: &Ids) -> Result<Found, IdentityError> {
         }
         (None, None) => return Err(IdentityError::Internal("a grant's path names nobody".to_owned())),
     };
-    let target = match (&ids.project_id, &ids.domain_id) {
+    let (target, domain) = match (&ids.project_id, &ids.domain_id) {
         (Some(id), _) => {
             let project = identity.project(id).await?;
-            policy = policy.with("target.scope.domain_id", project.owning_domain());
-            Target::Project(project.id)
+            let domain = project.owning_domain();
+            (Target::Project(project.id), Some(domain))
         }
         (None, Some(id)) => {
             let domain = identity.domain(id).await?.owning_domain();
-            policy = policy.with("target.scope.domain_id", &domain);
-            Target::Domain(domain)
+            (Target::Domain(domain.clone()), Some(domain))
         }
-        (None, None) => Target::System,
+        (None, None) => (Target::System, None),
     };
+    if let Some(domain) = &domain {
+        policy = policy.with("target.scope.domain_id", domain);
+    }
     let role = match &ids.role_id {
         Some(id) => Some(identity.role(id).await?),
         None => None,
     };
     policy = policy.with_maybe("target.role.name", role.as_ref().map(|role| &role.name));
-    Ok(Found { actor, target, role, policy })
+    Ok(Found { actor, target, role, domain, policy })
 }
 
 /// The grant that a path names, if the caller may do this to it.
@@ -175,8 +180,33 @@ async fn permitted(
     ids: &Ids,
 ) -> Result<Assignment, ApiError> {
     let found = crate::policy::visible(find(identity, ids).await, context, rule, |found| found.policy.clone())?;
-    let role = found.role.ok_or_else(|| ApiError::internal("a grant's path names no role"))?;
-    Ok(Assignment { actor: found.actor, target: found.target, role: role.id, inherited: place.inherited })
+    Ok(found.grant(place)?)
+}
+
+impl Found {
+    fn grant(self, place: Place) -> Result<Assignment, IdentityError> {
+        let role = self.role.ok_or_else(|| IdentityError::Internal("a grant's path names no role".to_owned()))?;
+        Ok(Assignment { actor: self.actor, target: self.target, role: role.id, inherited: place.inherited })
+    }
+}
+
+/// A domain's own role can be granted within the domain only.
+fn fits(found: &Found) -> Result<(), IdentityError> {
+    let Some(role) = &found.role else { return Ok(()) };
+    let Some(owner) = &role.domain_id else { return Ok(()) };
+    match (&found.target, &found.domain) {
+        (Target::System, _) => Err(IdentityError::invalid(format!(
+            "Role {} is a domain-specific role. Unable to use a domain-specific role in a system assignment.",
+            role.id
+        ))),
+        (_, Some(domain)) if domain == owner => Ok(()),
+        (target, _) => Err(IdentityError::Forbidden(format!(
+            "{} {} must be in the same domain as the role {} being assigned.",
+            if matches!(target, Target::Project(_)) { "Project" } else { "Domain" },
+            target.id(),
+            role.id
+        ))),
+    }
 }
 
 async fn list(
@@ -219,8 +249,10 @@ async fn create(
     context: Context,
     Path(ids): Path<Ids>,
 ) -> Result<StatusCode, ApiError> {
-    let grant = permitted(place, place.rules.create, &identity, &context, &ids).await?;
-    identity.grant(&grant).await?;
+    let rule = place.rules.create;
+    let found = crate::policy::visible(find(&identity, &ids).await, &context, rule, |found| found.policy.clone())?;
+    fits(&found)?;
+    identity.grant(&found.grant(place)?).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

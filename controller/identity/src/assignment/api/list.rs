@@ -2,7 +2,10 @@
 
 use crate::{
     Identity, IdentityError,
-    assignment::{Assignment, Target, list::Query},
+    assignment::{
+        Assignment, Target,
+        list::{Query, Shown},
+    },
     wire::Attributes,
 };
 use axum::extract::State;
@@ -50,6 +53,11 @@ fn query(params: &Params) -> Result<Query, IdentityError> {
             "Combining effective and group filter will always result in an empty list.",
         ));
     }
+    if query.effective && query.inherited.is_some() && matches!(query.target, Some(Target::Domain(_))) {
+        return Err(IdentityError::invalid(
+            "Combining effective, domain and inherited filters will always result in an empty list.",
+        ));
+    }
     if query.user.is_some() && query.group.is_some() {
         return Err(IdentityError::invalid("Specify a user or group, not both"));
     }
@@ -69,14 +77,15 @@ async fn list(State(identity): State<Identity>, context: Context, params: Params
     } else {
         context.enforce(LIST, &PolicyTarget::none().with_maybe("target.domain_id", own.as_ref()))?;
     }
-    let names = identity.names().await?;
     let mut assignments = identity.assignments(&query).await?;
-    if let Some(own) = own {
-        // A domain's reader sees what is granted within the domain.
-        assignments.retain(|assignment| names.domain_of_target(&assignment.target) == Some(own.as_str()));
-    }
     let with_names = set(&params, "include_names");
-    let items = assignments.iter().map(|one| render(one, with_names.then_some(&names), context.url())).collect();
+    let names = if with_names || own.is_some() { Some(identity.names().await?) } else { None };
+    if let (Some(own), Some(names)) = (own, &names) {
+        // A domain's reader sees what is granted within the domain.
+        assignments.retain(|shown| names.domain_of_target(&shown.target) == Some(own.as_str()));
+    }
+    let names = names.filter(|_| with_names);
+    let items = assignments.iter().map(|one| render(one, names.as_ref(), context.url())).collect();
     Ok(Json(crate::wire::list("role_assignments", items, &context.self_link())))
 }
 
@@ -126,28 +135,39 @@ impl Identity {
     }
 }
 
-fn render(assignment: &Assignment, names: Option<&Names>, url: &BaseUrl) -> Value {
+/// A line of the list. Its links lead to the grant from which it follows, to the membership by which the user has it, and to the
+/// implication by which it is this role.
+fn render(shown: &Shown, names: Option<&Names>, url: &BaseUrl) -> Value {
     let show = |id: &str| names.map_or_else(|| json!({"id": id}), |names| names.show(id));
-    let mut scope = match &assignment.target {
+    let mut scope = match &shown.target {
         Target::System => json!({"system": {"all": true}}),
-        Target::Project(_) | Target::Domain(_) => json!({assignment.target.kind(): show(assignment.target.id())}),
+        Target::Project(_) | Target::Domain(_) => json!({shown.target.kind(): show(shown.target.id())}),
     };
-    let mut path = match &assignment.target {
-        Target::System => "/v3/system".to_owned(),
-        Target::Project(_) | Target::Domain(_) => {
-            let prefix = if assignment.inherited { "/v3/OS-INHERIT" } else { "/v3" };
-            format!("{prefix}/{}s/{}", assignment.target.kind(), assignment.target.id())
-        }
-    };
-    path += &format!("/{}s/{}/roles/{}", assignment.actor.kind(), assignment.actor.id(), assignment.role);
-    if assignment.inherited {
+    if shown.grant.inherited {
         scope["OS-INHERIT:inherited_to"] = "projects".into();
-        path += "/inherited_to_projects";
+    }
+    let mut links = json!({"assignment": url.join(&grant_path(&shown.grant))});
+    if shown.actor != shown.grant.actor {
+        let path = format!("/v3/groups/{}/users/{}", shown.grant.actor.id(), shown.actor.id());
+        links["membership"] = url.join(&path).into();
+    }
+    if shown.role != shown.grant.role {
+        links["prior_role"] = url.join(&format!("/v3/prior_role/{}/implies/{}", shown.grant.role, shown.role)).into();
     }
     let mut body = Attributes::new();
     body.insert("scope".to_owned(), scope);
-    body.insert("role".to_owned(), show(assignment.role.as_str()));
-    body.insert(assignment.actor.kind().to_owned(), show(assignment.actor.id()));
-    body.insert("links".to_owned(), json!({"assignment": url.join(&path)}));
+    body.insert("role".to_owned(), show(shown.role.as_str()));
+    body.insert(shown.actor.kind().to_owned(), show(shown.actor.id()));
+    body.insert("links".to_owned(), links);
     Value::Object(body)
+}
+
+/// Where a grant can be checked and taken away.
+fn grant_path(grant: &Assignment) -> String {
+    let place = match &grant.target {
+        Target::System => "/system".to_owned(),
+        Target::Project(_) | Target::Domain(_) => format!("/{}s/{}", grant.target.kind(), grant.target.id()),
+    };
+    let path = format!("{place}/{}s/{}/roles/{}", grant.actor.kind(), grant.actor.id(), grant.role);
+    if grant.inherited { format!("/v3/OS-INHERIT{path}/inherited_to_projects") } else { format!("/v3{path}") }
 }

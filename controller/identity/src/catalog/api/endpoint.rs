@@ -27,8 +27,8 @@ async fn list(State(identity): State<Identity>, context: Context, params: Params
     context.enforce("identity:list_endpoints", &Target::none())?;
     let mut conn = identity.db.read().await.map_err(IdentityError::from)?;
     let endpoints = store::list_endpoints(&mut conn, &params).await.map_err(IdentityError::from)?;
-    let items = endpoints.iter().map(|endpoint| wire::render_endpoint(endpoint, context.url())).collect();
-    Ok(Json(crate::wire::list("endpoints", items, &context.self_link())))
+    let query = crate::listing::Query { params: &params, context: &context, most: identity.list_limit };
+    crate::listing::answer("endpoints", &endpoints, query, |one| one.id.as_str(), wire::render_endpoint)
 }
 
 async fn create(

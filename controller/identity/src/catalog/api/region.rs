@@ -28,8 +28,8 @@ async fn list(State(identity): State<Identity>, context: Context, params: Params
     context.enforce("identity:list_regions", &Target::none())?;
     let mut conn = identity.db.read().await.map_err(IdentityError::from)?;
     let regions = store::list_regions(&mut conn, &params).await.map_err(IdentityError::from)?;
-    let items = regions.iter().map(|region| wire::render_region(region, context.url())).collect();
-    Ok(Json(crate::wire::list("regions", items, &context.self_link())))
+    let query = crate::listing::Query { params: &params, context: &context, most: identity.list_limit };
+    crate::listing::answer("regions", &regions, query, |one| one.id.as_str(), wire::render_region)
 }
 
 async fn create(

@@ -27,8 +27,8 @@ async fn list(State(identity): State<Identity>, context: Context, params: Params
     context.enforce("identity:list_services", &Target::none())?;
     let mut conn = identity.db.read().await.map_err(IdentityError::from)?;
     let services = store::list_services(&mut conn, &params).await.map_err(IdentityError::from)?;
-    let items = services.iter().map(|service| wire::render_service(service, context.url())).collect();
-    Ok(Json(crate::wire::list("services", items, &context.self_link())))
+    let query = crate::listing::Query { params: &params, context: &context, most: identity.list_limit };
+    crate::listing::answer("services", &services, query, |one| one.id.as_str(), wire::render_service)
 }
 
 async fn create(

@@ -27,8 +27,8 @@ async fn list(State(identity): State<Identity>, context: Context, params: Params
     context.enforce("identity:list_policies", &Target::none())?;
     let mut conn = identity.db.read().await.map_err(IdentityError::from)?;
     let policies = store::list_policies(&mut conn, &params).await.map_err(IdentityError::from)?;
-    let items = policies.iter().map(|policy| wire::render_policy(policy, context.url())).collect();
-    Ok(Json(crate::wire::list("policies", items, &context.self_link())))
+    let query = crate::listing::Query { params: &params, context: &context, most: identity.list_limit };
+    crate::listing::answer("policies", &policies, query, |one| one.id.as_str(), wire::render_policy)
 }
 
 async fn create(

@@ -31,8 +31,8 @@ async fn list(
     let mut conn = identity.db.read().await.map_err(IdentityError::from)?;
     let users =
         crate::user::store::list(&mut conn, None, Some(&group.id), &params).await.map_err(IdentityError::from)?;
-    let items = users.iter().map(|user| crate::user::render(user, context.url())).collect();
-    Ok(Json(crate::wire::list("users", items, &context.self_link())))
+    let query = crate::listing::Query { params: &params, context: &context, most: identity.list_limit };
+    crate::listing::answer("users", &users, query, |one| one.id.as_str(), crate::user::render)
 }
 
 async fn both(

@@ -29,8 +29,8 @@ async fn list(State(identity): State<Identity>, context: Context, params: Params
     identity.freshen(domain.as_ref()).await;
     let mut conn = identity.db.read().await.map_err(IdentityError::from)?;
     let groups = store::list(&mut conn, domain.as_ref(), None, &params).await.map_err(IdentityError::from)?;
-    let items = groups.iter().map(|group| wire::render(group, context.url())).collect();
-    Ok(Json(crate::wire::list("groups", items, &context.self_link())))
+    let query = crate::listing::Query { params: &params, context: &context, most: identity.list_limit };
+    crate::listing::answer("groups", &groups, query, |one| one.id.as_str(), wire::render)
 }
 
 async fn create(

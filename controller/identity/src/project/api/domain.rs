@@ -28,9 +28,10 @@ async fn list(State(identity): State<Identity>, context: Context, params: Params
     context.enforce("identity:list_domains", &Target::none().with_maybe("target.domain.id", own.as_ref()))?;
     let mut conn = identity.db.read().await.map_err(IdentityError::from)?;
     let domains = store::list(&mut conn, true, None, &params).await.map_err(IdentityError::from)?;
-    let domains = domains.iter().filter(|domain| own.as_ref().is_none_or(|own| own.as_str() == domain.id.as_str()));
-    let items = domains.map(|domain| wire::render_domain(domain, context.url())).collect();
-    Ok(Json(crate::wire::list("domains", items, &context.self_link())))
+    let is_seen = |domain: &Project| own.as_ref().is_none_or(|own| own.as_str() == domain.id.as_str());
+    let seen: Vec<_> = domains.into_iter().filter(is_seen).collect();
+    let query = crate::listing::Query { params: &params, context: &context, most: identity.list_limit };
+    crate::listing::answer("domains", &seen, query, |one| one.id.as_str(), wire::render_domain)
 }
 
 async fn create(
@@ -60,7 +61,7 @@ async fn update(
     Json(body): Json<wire::CreateDomain>,
 ) -> Result<Json<Value>, ApiError> {
     let found = visible(identity.domain(&id).await, &context, "identity:update_domain", target)?;
-    let changed = identity.update_project(&found.id, body.domain.into_change(&found)?).await?;
+    let changed = identity.update_project(&found.id, body.domain.into_change(&found)?, false).await?;
     Ok(Json(json!({"domain": wire::render_domain(&changed, context.url())})))
 }
 

@@ -3,7 +3,7 @@
 pub(crate) mod domain;
 pub(crate) mod tag;
 
-use super::{Project, store, wire};
+use super::{Direction, Project, store, wire};
 use crate::{Identity, IdentityError};
 use axum::extract::{Path, State};
 use controller_web::{ApiError, Context, Json, Params, Routes, Target};
@@ -31,9 +31,9 @@ async fn list(State(identity): State<Identity>, context: Context, params: Params
     let domains = params.flag("is_domain")?.unwrap_or(false);
     let domain = domain.filter(|_| !domains);
     let projects = store::list(&mut conn, domains, domain.as_ref(), &params).await.map_err(IdentityError::from)?;
-    let items = projects.iter().filter(|project| has_tags(project, &params));
-    let items = items.map(|project| wire::render(project, context.url())).collect();
-    Ok(Json(crate::wire::list("projects", items, &context.self_link())))
+    let tagged: Vec<_> = projects.into_iter().filter(|project| has_tags(project, &params)).collect();
+    let query = crate::listing::Query { params: &params, context: &context, most: identity.list_limit };
+    crate::listing::answer("projects", &tagged, query, |one| one.id.as_str(), wire::render)
 }
 
 /// `tags=a,b` (all), `tags-any`, `not-tags` (not all), `not-tags-any`.
@@ -67,42 +67,54 @@ async fn show(
 ) -> Result<Json<Value>, ApiError> {
     let found = crate::policy::visible(identity.project(&id).await, &context, "identity:get_project", target)?;
     let mut body = wire::render(&found, context.url());
-    let mut conn = identity.db.read().await.map_err(IdentityError::from)?;
-    for (flag, key) in [("parents_as_list", "parents"), ("subtree_as_list", "subtree")] {
-        if params.has(flag) {
-            let ids = match key {
-                "parents" => store::parents(&mut conn, &found.id).await,
-                _ => store::subtree(&mut conn, &found.id).await,
-            };
-            let ids: Vec<_> = ids.map_err(IdentityError::from)?.iter().map(ToString::to_string).collect();
-            let listed = store::list_ids(&mut conn, &ids).await.map_err(IdentityError::from)?;
-            let listed = listed.iter().filter(|project| !project.is_domain);
-            body[key] = listed.map(|project| json!({"project": wire::render(project, context.url())})).collect();
+    for (direction, key) in [(Direction::Above, "parents"), (Direction::Below, "subtree")] {
+        let (as_list, as_ids) = (format!("{key}_as_list"), format!("{key}_as_ids"));
+        match (params.has(&as_list), params.has(&as_ids)) {
+            (true, true) => {
+                let reason = format!("Cannot use {as_list} and {as_ids} query params at the same time.");
+                return Err(ApiError::bad_request(reason));
+            }
+            (true, false) => body[key] = relatives_list(&identity, &context, &found, direction).await?,
+            (false, true) => body[key] = identity.relatives_ids(&found, direction).await?,
+            (false, false) => {}
         }
     }
     Ok(Json(json!({"project": body})))
 }
 
+/// Those relatives of a project where the caller has a role.
+async fn relatives_list(
+    identity: &Identity,
+    context: &Context,
+    project: &Project,
+    direction: Direction,
+) -> Result<Value, ApiError> {
+    let own = identity.projects_of(context.user_id()).await?;
+    let all = identity.relatives(project, direction).await?;
+    let seen = all.iter().filter(|one| own.iter().any(|own| own.id == one.id));
+    Ok(seen.map(|one| json!({"project": wire::render(one, context.url())})).collect())
+}
+
 async fn update(
     State(identity): State<Identity>,
     context: Context,
+    params: Params,
     Path(id): Path<String>,
     Json(body): Json<wire::Create>,
 ) -> Result<Json<Value>, ApiError> {
     let found = crate::policy::visible(identity.project(&id).await, &context, "identity:update_project", target)?;
-    let changed = identity.update_project(&found.id, body.project.into_change(&found)?).await?;
+    let change = body.project.into_change(&found)?;
+    let changed = identity.update_project(&found.id, change, params.has("cascade")).await?;
     Ok(Json(json!({"project": wire::render(&changed, context.url())})))
 }
 
 async fn delete(
     State(identity): State<Identity>,
     context: Context,
+    params: Params,
     Path(id): Path<String>,
 ) -> Result<StatusCode, ApiError> {
     let found = crate::policy::visible(identity.project(&id).await, &context, "identity:delete_project", target)?;
-    if found.is_domain {
-        return Err(ApiError::forbidden("A project that is a domain is deleted as a domain."));
-    }
-    identity.delete_project(&found.id).await?;
+    identity.delete_project(&found, params.has("cascade")).await?;
     Ok(StatusCode::NO_CONTENT)
 }

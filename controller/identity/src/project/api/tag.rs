@@ -36,7 +36,7 @@ async fn find(identity: &Identity, context: &Context, id: &str, rule: &str) -> R
 
 async fn store(identity: &Identity, project: &Project, tags: Vec<String>) -> Result<Project, ApiError> {
     let change = ProjectChange { tags: Some(wire::tags(tags)?), ..ProjectChange::default() };
-    Ok(identity.update_project(&project.id, change).await?)
+    Ok(identity.update_project(&project.id, change, false).await?)
 }
 
 fn render(project: &Project, context: &Context) -> Json<Value> {
@@ -88,7 +88,9 @@ async fn add(
 ) -> Result<Response, ApiError> {
     let project = find(&identity, &context, &id, "identity:create_project_tag").await?;
     let mut tags = project.tags.clone();
-    tags.push(tag);
+    if !tags.contains(&tag) {
+        tags.push(tag);
+    }
     store(&identity, &project, tags).await?;
     let mut response = StatusCode::CREATED.into_response();
     if let Ok(link) = HeaderValue::from_str(&context.self_link()) {

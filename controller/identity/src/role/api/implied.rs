@@ -93,7 +93,7 @@ async fn create(
     Path(ids): Path<(String, String)>,
 ) -> Result<(StatusCode, Json<Value>), ApiError> {
     let (prior, implied) = both(&identity, &context, ids, "identity:create_implied_role").await?;
-    identity.set_implied(&prior.id, &implied.id, true).await?;
+    identity.set_implied(&prior, &implied, true).await?;
     Ok((StatusCode::CREATED, pair(&prior, &implied, context.url())))
 }
 
@@ -103,7 +103,7 @@ async fn delete(
     Path(ids): Path<(String, String)>,
 ) -> Result<StatusCode, ApiError> {
     let (prior, implied) = both(&identity, &context, ids, "identity:delete_implied_role").await?;
-    let was = identity.set_implied(&prior.id, &implied.id, false).await?;
+    let was = identity.set_implied(&prior, &implied, false).await?;
     if was { Ok(StatusCode::NO_CONTENT) } else { Err(missing(&prior, &implied)) }
 }
 

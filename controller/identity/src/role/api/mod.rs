@@ -5,29 +5,52 @@ pub(crate) mod implied;
 use super::{Role, store, wire};
 use crate::{Identity, IdentityError, policy::visible};
 use axum::extract::{Path, State};
-use controller_web::{ApiError, Context, Json, Params, Routes, Target};
+use controller_web::{Access, ApiError, Context, Json, Params, Routes, Target};
 use http::StatusCode;
 use serde_json::{Value, json};
 
 pub(crate) fn routes() -> Routes<Identity> {
     Routes::new()
-        .get("/v3/roles", "identity:list_roles", list)
-        .post("/v3/roles", "identity:create_role", create)
-        .get("/v3/roles/{role_id}", "identity:get_role", show)
-        .patch("/v3/roles/{role_id}", "identity:update_role", update)
-        .delete("/v3/roles/{role_id}", "identity:delete_role", delete)
+        .get("/v3/roles", Access::AnyOf(LIST), list)
+        .post("/v3/roles", Access::AnyOf(CREATE), create)
+        .get("/v3/roles/{role_id}", Access::AnyOf(GET), show)
+        .patch("/v3/roles/{role_id}", Access::AnyOf(UPDATE), update)
+        .delete("/v3/roles/{role_id}", Access::AnyOf(DELETE), delete)
 }
 
-pub(super) fn target(_: &Role) -> Target {
-    Target::none()
+/// The rules for a role that can be assigned everywhere, and for one of a domain.
+type Pair = &'static [&'static str; 2];
+
+const LIST: Pair = &["identity:list_roles", "identity:list_domain_roles"];
+const CREATE: Pair = &["identity:create_role", "identity:create_domain_role"];
+const GET: Pair = &["identity:get_role", "identity:get_domain_role"];
+const UPDATE: Pair = &["identity:update_role", "identity:update_domain_role"];
+const DELETE: Pair = &["identity:delete_role", "identity:delete_domain_role"];
+
+pub(super) fn target(role: &Role) -> Target {
+    Target::none().with_maybe("target.role.domain_id", role.domain_id.as_ref())
+}
+
+/// The rule of a pair for this role; for one that does not exist the first.
+fn of_role(found: &Result<Role, IdentityError>, pair: Pair) -> &'static str {
+    let of_domain = found.as_ref().is_ok_and(|role| role.domain_id.is_some());
+    pair[usize::from(of_domain)]
+}
+
+async fn find(identity: &Identity, context: &Context, id: &str, pair: Pair) -> Result<Role, ApiError> {
+    let found = identity.role(id).await;
+    let rule = of_role(&found, pair);
+    visible(found, context, rule, target)
 }
 
 async fn list(State(identity): State<Identity>, context: Context, params: Params) -> Result<Json<Value>, ApiError> {
-    context.enforce("identity:list_roles", &Target::none())?;
+    let domain = params.get("domain_id");
+    let rule = LIST[usize::from(domain.is_some())];
+    context.enforce(rule, &Target::none().with_maybe("target.role.domain_id", domain))?;
     let mut conn = identity.db.read().await.map_err(IdentityError::from)?;
     let roles = store::list(&mut conn, params.get("domain_id"), &params).await.map_err(IdentityError::from)?;
-    let items = roles.iter().map(|role| wire::render(role, context.url())).collect();
-    Ok(Json(crate::wire::list("roles", items, &context.self_link())))
+    let query = crate::listing::Query { params: &params, context: &context, most: identity.list_limit };
+    crate::listing::answer("roles", &roles, query, |one| one.id.as_str(), wire::render)
 }
 
 async fn create(
@@ -35,8 +58,8 @@ async fn create(
     context: Context,
     Json(body): Json<wire::Body>,
 ) -> Result<(StatusCode, Json<Value>), ApiError> {
-    context.enforce("identity:create_role", &Target::none())?;
     let role = body.role.into_role()?;
+    context.enforce(CREATE[usize::from(role.domain_id.is_some())], &target(&role))?;
     identity.create_role(&role).await?;
     Ok((StatusCode::CREATED, Json(json!({"role": wire::render(&role, context.url())}))))
 }
@@ -46,7 +69,7 @@ async fn show(
     context: Context,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, ApiError> {
-    let role = visible(identity.role(&id).await, &context, "identity:get_role", target)?;
+    let role = find(&identity, &context, &id, GET).await?;
     Ok(Json(json!({"role": wire::render(&role, context.url())})))
 }
 
@@ -56,7 +79,7 @@ async fn update(
     Path(id): Path<String>,
     Json(body): Json<wire::Body>,
 ) -> Result<Json<Value>, ApiError> {
-    let role = visible(identity.role(&id).await, &context, "identity:update_role", target)?;
+    let role = find(&identity, &context, &id, UPDATE).await?;
     let changed = identity.update_role(&role.id, body.role.into_change()?).await?;
     Ok(Json(json!({"role": wire::render(&changed, context.url())})))
 }
@@ -66,7 +89,7 @@ async fn delete(
     context: Context,
     Path(id): Path<String>,
 ) -> Result<StatusCode, ApiError> {
-    let role = visible(identity.role(&id).await, &context, "identity:delete_role", target)?;
+    let role = find(&identity, &context, &id, DELETE).await?;
     identity.delete_role(&role.id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -1,0 +1,143 @@
+//! The log itself: where events go in and come out.
+
+use super::{Event, EventQuery, cadf, describe::is_authentication, store};
+use crate::{Identity, IdentityError};
+use async_trait::async_trait;
+use controller_db::Db;
+use controller_web::audit::{Act, Auditor};
+use http::Method;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering},
+};
+use tokio::sync::{mpsc, oneshot};
+
+/// Events that wait to be stored together.
+const QUEUE: usize = 4096;
+/// Most events of one transaction.
+const BATCH: usize = 256;
+/// How many events go in between two looks at the bound.
+const TRIM_EVERY: u32 = 256;
+
+/// What goes through the queue.
+enum Entry {
+    Event(Event),
+    /// Somebody waits until all before this is stored.
+    Flush(oneshot::Sender<()>),
+}
+
+/// The log of events. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct EventLog {
+    db: Db,
+    /// How many events are kept.
+    kept: i64,
+    inserted: Arc<AtomicU32>,
+    queue: mpsc::Sender<Entry>,
+}
+
+impl EventLog {
+    /// Opens the log; the newest `kept` events stay.
+    pub(crate) fn open(db: Db, kept: i64) -> Self {
+        let (queue, entries) = mpsc::channel(QUEUE);
+        let log = Self { db, kept, inserted: Arc::default(), queue };
+        tokio::spawn(write(log.db.clone(), log.kept, log.inserted.clone(), entries));
+        log
+    }
+
+    /// Waits until every event that came before is stored.
+    pub async fn flush(&self) {
+        let (done, stored) = oneshot::channel();
+        if self.queue.send(Entry::Flush(done)).await.is_ok() {
+            // Fails when the writer is gone, and with it what it held.
+            let _ = stored.await;
+        }
+    }
+
+    async fn record(&self, event: Event, later: bool) {
+        let event = if later {
+            match self.queue.try_send(Entry::Event(event)) {
+                Ok(()) => return,
+                Err(mpsc::error::TrySendError::Full(entry) | mpsc::error::TrySendError::Closed(entry)) => match entry {
+                    Entry::Event(event) => event,
+                    Entry::Flush(_) => return,
+                },
+            }
+        } else {
+            event
+        };
+        store_all(&self.db, self.kept, &self.inserted, &[event]).await;
+    }
+}
+
+/// Stores what comes through the queue until nobody can send any more.
+async fn write(db: Db, kept: i64, inserted: Arc<AtomicU32>, mut entries: mpsc::Receiver<Entry>) {
+    let mut batch = Vec::new();
+    while entries.recv_many(&mut batch, BATCH).await > 0 {
+        let mut events = Vec::new();
+        let mut waiting = Vec::new();
+        for entry in batch.drain(..) {
+            match entry {
+                Entry::Event(event) => events.push(event),
+                Entry::Flush(done) => waiting.push(done),
+            }
+        }
+        store_all(&db, kept, &inserted, &events).await;
+        for done in waiting {
+            // Whoever waited may be gone.
+            let _ = done.send(());
+        }
+    }
+}
+
+/// An event that cannot be stored goes to the log of the program instead: it must not be lost in silence, nor undo what happened.
+async fn store_all(db: &Db, kept: i64, inserted: &AtomicU32, events: &[Event]) {
+    if events.is_empty() {
+        return;
+    }
+    if let Err(error) = try_store(db, kept, inserted, events).await {
+        for event in events {
+            tracing::error!(%error, event = %event.body, "an event could not be stored");
+        }
+    }
+}
+
+async fn try_store(db: &Db, kept: i64, inserted: &AtomicU32, events: &[Event]) -> Result<(), IdentityError> {
+    let mut tx = db.begin().await?;
+    for event in events {
+        store::insert(&mut tx, event).await?;
+    }
+    let count = u32::try_from(events.len()).unwrap_or(u32::MAX);
+    if inserted.fetch_add(count, Ordering::Relaxed) % TRIM_EVERY + count >= TRIM_EVERY {
+        store::trim(&mut tx, kept).await?;
+    }
+    Ok(tx.commit().await?)
+}
+
+#[async_trait]
+impl Auditor for EventLog {
+    fn wants_body(&self, method: &Method, route: &str) -> bool {
+        is_authentication(method, route)
+    }
+
+    async fn acted(&self, act: Act) {
+        let later = is_authentication(&act.method, &act.route);
+        self.record(cadf::event(&act), later).await;
+    }
+}
+
+impl Identity {
+    /// Events, the oldest first.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn list_events(&self, query: &EventQuery) -> Result<Vec<Event>, IdentityError> {
+        self.events.flush().await;
+        Ok(store::list(&mut *self.db.read().await?, query).await?)
+    }
+
+    /// Stores what still waits to be stored.
+    pub async fn flush_events(&self) {
+        self.events.flush().await;
+    }
+}
