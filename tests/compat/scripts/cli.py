@@ -81,6 +81,19 @@ def squeeze(line):
     return re.sub(r" {2,}", " ", line).rstrip()
 
 
+def ordered(text, words):
+    """Rows of lists come in the order of random ids: they are put into that of what they say."""
+    if "list" not in words and words[0] != "catalog":
+        return text
+    lines = text.splitlines()
+    borders = [at for at, line in enumerate(lines) if line.startswith("+-")]
+    if len(borders) < 3:
+        return text
+    first, last = borders[1] + 1, borders[2]
+    lines[first:last] = sorted(lines[first:last], key=lambda line: squeeze(HEX.sub("<id>", line)))
+    return "\n".join(lines)
+
+
 def missing(commands):
     spoken = [" ".join(words) for words in commands]
     known = sorted(entry.name.replace("_", " ") for entry in entry_points(group=GROUP))
@@ -108,7 +121,7 @@ def main(path):
         if assigned:
             variables[assigned.group(1)] = identifier(out)
         print(f"$ {line}")
-        for part in (plain(out, names), plain(err, names)):
+        for part in (plain(ordered(out, words), names), plain(err, names)):
             if part:
                 print(part)
         # Some commands of the client return what they made instead.

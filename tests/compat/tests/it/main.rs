@@ -1,7 +1,16 @@
 //! The cloud beside the real thing.
 
 use anyhow::Result;
-use humilis_compat::Place;
+use humilis_compat::{Place, golden};
+
+/// Every identity command of OpenStack's client, and what it prints.
+#[test]
+fn the_clients_identity_commands() -> Result<()> {
+    let place = Place::new("cli", "")?;
+    let commands = humilis_compat::root().join("golden/identity.commands");
+    let said = place.script("openstackclient", "cli.py", &[&commands.to_string_lossy()])?;
+    golden("identity.txt", &said)
+}
 
 /// Real Keystone and this cloud read each other's tokens of every kind.
 #[test]
