@@ -86,10 +86,11 @@ fn relation(path: &str) -> String {
 
 /// `/projects/{project_id}/users/{user_id}/roles` is `project_user_roles`.
 fn words(path: &str) -> String {
-    let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
+    let segments: Vec<&str> =
+        path.split('/').filter(|segment| !segment.is_empty() && !segment.starts_with("OS-")).collect();
     let mut words = Vec::new();
     for (index, segment) in segments.iter().enumerate() {
-        if segment.starts_with('{') || segment.starts_with("OS-") {
+        if segment.starts_with('{') {
             continue;
         }
         let one =
@@ -121,6 +122,7 @@ mod tests {
             ("/auth/tokens", "rel/auth_tokens"),
             ("/OS-EP-FILTER/endpoint_groups/{endpoint_group_id}", "ext/OS-EP-FILTER/1.0/rel/endpoint_group"),
             ("/roles/{prior_id}/implies", "rel/implied_roles"),
+            ("/users/{user_id}/credentials/OS-EC2/{credential_id}", "ext/OS-EC2/1.0/rel/user_credential"),
         ] {
             assert_eq!(relation(path), format!("{BASE}/{name}"), "{path}");
         }
