@@ -1,7 +1,10 @@
 //! Who may do what: the services' rules, the configuration's, the operator's files; and the watch over those files.
 
 use crate::config::Config;
-use controller_web::{Policy, policy::Sources};
+use controller_web::{
+    Policy,
+    policy::{Sources, load::Look},
+};
 use std::{
     sync::{Arc, Weak},
     time::Duration,
@@ -32,6 +35,8 @@ pub struct Live {
     /// What the services ask.
     pub running: Arc<Policy>,
     sources: Arc<Sources>,
+    /// What the files looked like before they were read: no change after that is missed.
+    known: Look,
 }
 
 impl Live {
@@ -41,21 +46,21 @@ impl Live {
     /// The configuration itself is wrong.
     pub fn open(config: &Config) -> anyhow::Result<Self> {
         let sources = sources(config)?;
+        let known = sources.look();
         let (policy, errors) = sources.load_what_can_be()?;
         for error in errors {
             tracing::error!(%error, "a policy rule is wrong and allows nothing until it is mended");
         }
-        Ok(Self { running: Arc::new(policy), sources: Arc::new(sources) })
+        Ok(Self { running: Arc::new(policy), sources: Arc::new(sources), known })
     }
 
     /// Takes changed files up as long as anybody asks these rules. Files that are wrong change nothing.
     pub fn watch(&self) {
-        tokio::spawn(watch(Arc::downgrade(&self.running), self.sources.clone()));
+        tokio::spawn(watch(Arc::downgrade(&self.running), self.sources.clone(), self.known.clone()));
     }
 }
 
-async fn watch(running: Weak<Policy>, sources: Arc<Sources>) {
-    let mut known = look(&sources).await;
+async fn watch(running: Weak<Policy>, sources: Arc<Sources>, mut known: Look) {
     loop {
         tokio::time::sleep(PERIOD).await;
         let Some(running) = running.upgrade() else { return };
@@ -75,7 +80,7 @@ async fn watch(running: Weak<Policy>, sources: Arc<Sources>) {
 }
 
 /// Off the threads that serve requests.
-async fn look(sources: &Arc<Sources>) -> controller_web::policy::load::Look {
+async fn look(sources: &Arc<Sources>) -> Look {
     let sources = sources.clone();
     tokio::task::spawn_blocking(move || sources.look()).await.unwrap_or_default()
 }
