@@ -2,7 +2,11 @@
 
 use crate::setup::{self, Need};
 use anyhow::Result;
-use humilis_harness::{exec, paths, postgres::Postgres};
+use humilis_harness::{
+    build::{self, Profile},
+    exec, paths,
+    postgres::Postgres,
+};
 use std::process::Command;
 
 #[derive(clap::Args)]
@@ -16,9 +20,14 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     if arguments.filter.is_none() {
         lints()?;
     }
+    // Tests of whole programs shall find them built: a build is not what their time is for.
+    let programs = build::programs(Profile::Dev)?;
     let postgres = Postgres::start()?;
     let mut tests = runner();
     tests.env("TEST_POSTGRES_URL", postgres.url());
+    if let Some(folder) = programs.controller.parent() {
+        tests.env("HUMILIS_PROGRAMS", folder);
+    }
     exec::show(tests.args(&arguments.filter))?;
     drop(postgres);
     if arguments.filter.is_some() {
