@@ -8,6 +8,7 @@ mod events;
 mod federated;
 mod federation;
 mod filters;
+mod golden;
 mod grants;
 mod hierarchy;
 mod limits;
