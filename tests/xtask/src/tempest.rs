@@ -28,6 +28,8 @@ use std::{
 
 /// Nobody answers here: the runner makes its virtual environment first and only then looks for a cloud.
 const NOWHERE: &str = "http://127.0.0.1:1/v3";
+/// The rules of passwords that the tests are configured for.
+const COMPLIANCE: &str = "[identity.security_compliance]\nlockout_failure_attempts = 2\nlockout_duration = 5\nunique_last_password_count = 2\n";
 /// How long the runner shall wait for emulated guests.
 const PATIENCE: &[&str] = &[
     "compute.build_timeout=900",
@@ -116,7 +118,9 @@ impl Part {
             let cloud = humilis_lab::cloud::Cloud::start(programs, &folder, Place::Here)?;
             return self.against(runner, &lab_login(&cloud.authority()), programs, &folder, options);
         }
-        let cloud = Cloud::start(Plan { namespace: None, ..Plan::private(programs.clone(), folder, "") })?;
+        let controller_lines = COMPLIANCE.to_owned();
+        let plan = Plan { namespace: None, controller_lines, ..Plan::private(programs.clone(), folder, "") };
+        let cloud = Cloud::start(plan)?;
         self.against(runner, &cloud.plan.login(), programs, folder, options)
     }
 

@@ -71,6 +71,12 @@ impl Identity {
         if implies && implied.name.eq_ignore_ascii_case(PROHIBITED_IMPLIED) {
             return Err(IdentityError::Forbidden(format!("{} cannot be an implied roles.", implied.id)));
         }
+        if implies && prior.domain_id.is_none() && implied.domain_id.is_some() {
+            return Err(IdentityError::Forbidden(format!(
+                "A role of the whole cloud ({}) cannot imply one of a domain ({}).",
+                prior.id, implied.id
+            )));
+        }
         let mut tx = self.db.begin().await?;
         let done = if implies {
             store::imply(&mut tx, &prior.id, &implied.id).await?;

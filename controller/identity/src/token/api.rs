@@ -165,7 +165,7 @@ async fn subject<'a>(
     Ok((text, entry))
 }
 
-/// A token that was found, if the caller may look at it; without one, who may not look at others' is refused.
+/// A token that was found, if the caller may look at it; that there is none is told to everybody, as Keystone does.
 fn seen<T>(
     found: Result<T, IdentityError>,
     context: &Context,
@@ -173,12 +173,11 @@ fn seen<T>(
     info: impl Fn(&T) -> &TokenInfo,
 ) -> Result<T, ApiError> {
     let found = match found {
-        Err(IdentityError::Unauthorized(_)) => None,
-        other => Some(other?),
+        Err(IdentityError::Unauthorized(_)) => return Err(ApiError::not_found("Could not find token.")),
+        other => other?,
     };
-    let owner = found.as_ref().map(|found| &info(found).user.id);
-    context.enforce(rule, &PolicyTarget::none().with_maybe("target.token.user_id", owner))?;
-    found.ok_or_else(|| ApiError::not_found("Could not find token."))
+    context.enforce(rule, &PolicyTarget::none().with("target.token.user_id", &info(&found).user.id))?;
+    Ok(found)
 }
 
 async fn answer(
