@@ -9,7 +9,7 @@ use crate::{
     setup::{self, Need},
     up::{debian_image, lab_login},
 };
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use humilis_harness::{
     build::{self, Profile, Programs},
     cloud::{Cloud, Plan},
@@ -22,6 +22,7 @@ use humilis_lab::machine::Place;
 use serde_json::json;
 use std::{
     fs::{self, File},
+    io::{BufRead as _, BufReader},
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -144,7 +145,12 @@ impl Part {
         for option in ca.chain(patience).chain(chosen) {
             command.args(["--set", &option]);
         }
-        exec::show(command.args(options).arg(&self.what))
+        let (lines, passed) = table(command.args(options).arg(&self.what))?;
+        if self.what.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_') {
+            note(&self.what, &lines)?;
+        }
+        ensure!(passed, "tempest {} failed", self.what);
+        Ok(())
     }
 
     /// What the tests take as given: flavors, an external network, and images that boot. Gives what the runner must be told of them.
@@ -166,6 +172,32 @@ impl Part {
             }
         }
     }
+}
+
+/// Runs the runner and shows what it says; gives its table's lines, and whether all was well.
+fn table(command: &mut Command) -> Result<(Vec<String>, bool)> {
+    let mut child = command.stdout(Stdio::piped()).spawn().context("cannot start tempest-run")?;
+    let mut lines = Vec::new();
+    for line in BufReader::new(child.stdout.take().context("no output")?).lines() {
+        let line = line?;
+        println!("{line}");
+        let words: Vec<&str> = line.split(' ').collect();
+        if words.len() == 4 && words[1..].iter().all(|word| word.parse::<u32>().is_ok()) {
+            lines.push(line);
+        }
+    }
+    Ok((lines, child.wait()?.success()))
+}
+
+/// Keeps the table of a service's tests among the documents.
+fn note(what: &str, lines: &[String]) -> Result<()> {
+    let rows: String = lines.iter().map(|line| format!("| {} |\n", line.replace(' ', " | "))).collect();
+    let text = format!(
+        "# Tempest: {what}\n\nWhat `cargo xtask tempest {what}` found when it ran last; it writes this page.\n\n\
+         | service | passed | failed | skipped |\n|---|---|---|---|\n{rows}"
+    );
+    let path = paths::root().join(format!("docs/tempest-{what}.md"));
+    fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// Two public images of the small guest, each with a disk.
