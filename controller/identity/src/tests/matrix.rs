@@ -44,8 +44,8 @@ async fn a_member_is_refused_what_is_the_administrators() {
         world.member(&admin, "alice", "member").await;
         let alice = world.token("alice", "secret", on_project("alice")).await;
         for route in crate::routes().table().iter().filter(|route| !route.access.rules().is_empty()) {
-            // Whether there is a trust is told before who may see it, as Keystone does.
-            if route.path.starts_with("/v3/OS-TRUST/trusts/{") {
+            // Whether there is a trust, or a token, is told before who may see it, as Keystone does.
+            if route.path.starts_with("/v3/OS-TRUST/trusts/{") || route.path == "/v3/auth/tokens" {
                 continue;
             }
             if OPEN.contains(&route.path) && route.method == Method::GET {
