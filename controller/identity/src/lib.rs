@@ -16,6 +16,7 @@
 //!   serve requests, and only as many at once as memory is meant for.
 //! - What a wrong password, a missing user and a disabled user look like from outside is the same.
 
+mod api;
 mod app_credential;
 mod assignment;
 mod bootstrap;
@@ -43,7 +44,6 @@ mod password;
 pub mod policy;
 mod project;
 mod role;
-mod routes;
 mod schema;
 mod schema_authentication;
 mod schema_resources;
@@ -57,10 +57,10 @@ mod wire;
 mod tests;
 
 pub use self::core::{Identity, LimitModel, Settings, TokenFormat};
+pub use api::{INFO, routes, service};
 pub use bootstrap::{Bootstrap, CatalogEntry};
 pub use compliance::{Compliance, Strength};
 pub use domain_config::Options as DomainOptions;
 pub use error::IdentityError;
 pub use event::{Cursor, Event, EventLog, EventQuery};
-pub use routes::{INFO, routes, service};
 pub use schema::MIGRATIONS;

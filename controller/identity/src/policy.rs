@@ -124,9 +124,9 @@ pub fn rules() -> Vec<RuleDefault> {
         crate::domain_config::policy::RULES,
         crate::federation::policy::RULES,
         crate::endpoint_filter::policy::RULES,
-        crate::endpoint_policy::RULES,
+        crate::endpoint_policy::policy::RULES,
         crate::limit::policy::RULES,
-        crate::consumer::RULES,
+        crate::consumer::policy::RULES,
     ]
     .concat()
 }

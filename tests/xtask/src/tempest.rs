@@ -271,7 +271,7 @@ mod tests {
         let smoke = parts("smoke", Kvm::Restricted);
         assert_eq!(
             smoke.iter().map(|part| (part.guests, part.in_lab)).collect::<Vec<_>>(),
-            [(Guests::Small, false), (Guests::Debian, true)]
+            [(Guests::Debian, true), (Guests::Small, false)]
         );
         assert_eq!(parts("identity", Kvm::Restricted)[0].guests, Guests::Small);
         assert_eq!(
