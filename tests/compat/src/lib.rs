@@ -1,5 +1,5 @@
 //! A controller, and beside it a program that it must get on with: OpenStack's client, real Keystone, slapd, a provider of OpenID
-//! Connect. What is asked stands in `scripts/`, what is answered in `golden/`; a script fails by itself where an answer is wrong.
+//! Connect, boto3. What is asked stands in `scripts/`, what is answered in `golden/`; a script fails by itself where an answer is wrong.
 //!
 //! Owns one controller a test, in a network namespace of its own. The virtual environments are made by `cargo xtask setup` with the
 //! versions of `constraints*.txt`.

@@ -62,6 +62,9 @@ const OIDC_PROVIDER: Environment = Environment {
     constraints: "constraints-oidc.txt",
     what: "a provider of OpenID Connect",
 };
+/// What signs requests as AWS's own tools do.
+const AWS: Environment =
+    Environment { name: "aws", package: "boto3==1.44.5", constraints: "constraints-aws.txt", what: "boto3" };
 
 /// A virtual environment with one pinned package and all that it pulls in.
 #[derive(Clone, Copy, Debug)]
@@ -88,7 +91,7 @@ pub fn run(need: Need) -> Result<()> {
         emulator()?;
     }
     if need == Need::All {
-        for environment in [KEYSTONE, OIDC_PROVIDER] {
+        for environment in [KEYSTONE, OIDC_PROVIDER, AWS] {
             environment.make()?;
         }
     }

@@ -62,3 +62,14 @@ fn ldap() -> Result<()> {
     place.script("openstackclient", "directory.py", &arguments)?;
     Ok(())
 }
+
+/// Requests to EC2 and S3 that boto3 signed, in each version of the signature.
+#[test]
+fn aws_signatures() -> Result<()> {
+    let place = Place::new("aws", "")?;
+    let plan = &place.cloud.plan;
+    let ca = plan.ca();
+    let said = place.script("aws", "aws.py", &[&plan.identity_url(), &*ca.to_string_lossy(), &plan.password])?;
+    assert_eq!(said.trim(), "6 signed requests");
+    Ok(())
+}
