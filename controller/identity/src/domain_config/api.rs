@@ -124,9 +124,13 @@ async fn compliance(identity: &Identity, context: &Context, names: &Names) -> Re
             "Reading security compliance information for any domain other than the default domain is not allowed";
         return Err(ApiError::forbidden(format!("{reason} or supported.")));
     }
-    let rules = [("password_regex", Value::Null), ("password_regex_description", Value::Null)];
-    let shown = rules.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-    let options = Options::from([("security_compliance".to_owned(), shown)]);
+    let rules = &identity.compliance;
+    let shown =
+        [("password_regex", &rules.password_regex), ("password_regex_description", &rules.password_regex_description)];
+    // Keystone shows a rule that is not there as null.
+    let shown =
+        shown.map(|(name, text)| (name.to_owned(), Value::from(Some(text.as_str()).filter(|text| !text.is_empty()))));
+    let options = Options::from([("security_compliance".to_owned(), shown.into_iter().collect())]);
     if let Some(option) = &names.option
         && !options["security_compliance"].contains_key(option)
     {

@@ -89,6 +89,8 @@ async fn passwords_end_and_do_not_come_back() {
         let (alice, ..) = world.member(&admin, "alice", "member").await;
         let shown = world.get(&format!("/v3/users/{alice}"), &admin).await.json();
         assert_eq!(shown["user"]["password_expires_at"], "2026-09-23T14:13:20.000000");
+        let told = world.get("/v3/domains/default/config/security_compliance", &admin).await.json();
+        assert_eq!(told["config"]["security_compliance"]["password_regex_description"], "two letters");
         assert_eq!(change(&world, &alice, "secret", "X").await.status, 400);
         assert_eq!(change(&world, &alice, "secret", "secret").await.status, 400);
         assert_eq!(change(&world, &alice, "secret", "first").await.status, 204);
