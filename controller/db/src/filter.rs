@@ -17,7 +17,7 @@ pub struct SortKey {
 impl SortKey {
     /// From the least to the greatest.
     #[must_use]
-    pub fn ascending(expression: &'static str) -> Self {
+    pub const fn ascending(expression: &'static str) -> Self {
         Self { expression, descending: false }
     }
 

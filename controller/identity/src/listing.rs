@@ -12,6 +12,30 @@ pub(crate) struct Query<'a> {
     pub most: Option<usize>,
 }
 
+impl<'a> Query<'a> {
+    /// Behind which item the answer begins.
+    pub(crate) fn marker(&self) -> Option<&'a str> {
+        self.params.get("marker").filter(|marker| !marker.is_empty())
+    }
+
+    /// How many items the answer has at most.
+    ///
+    /// # Errors
+    /// 400 for a limit that is no number.
+    pub(crate) fn most(&self) -> Result<Option<usize>, ApiError> {
+        let asked = match self.params.get("limit") {
+            None => None,
+            Some(_) => paging::page(self.params, u32::MAX)?.limit.and_then(|limit| usize::try_from(limit).ok()),
+        };
+        Ok([asked.filter(|limit| *limit > 0), self.most].into_iter().flatten().min())
+    }
+}
+
+/// What a client hears whose marker is nowhere.
+pub(crate) fn no_marker(marker: &str) -> ApiError {
+    ApiError::bad_request(format!("Marker {marker} could not be found."))
+}
+
 /// `{"<key>": [..], "links": {..}}`: what `limit` and `marker` ask for. A list that the operator's bound cuts says so
 /// (`"truncated": true`).
 ///
@@ -24,18 +48,25 @@ pub(crate) fn answer<T>(
     id: impl Fn(&T) -> &str,
     render: impl Fn(&T, &BaseUrl) -> serde_json::Value,
 ) -> Result<Json<serde_json::Value>, ApiError> {
-    let rest = match query.params.get("marker").filter(|marker| !marker.is_empty()) {
+    let rest = match query.marker() {
         None => all,
-        Some(marker) => match all.iter().position(|item| id(item) == marker) {
-            Some(place) => all.get(place + 1..).unwrap_or_default(),
-            None => return Err(ApiError::bad_request(format!("Marker {marker} could not be found."))),
-        },
+        Some(marker) => {
+            let place = all.iter().position(|item| id(item) == marker).ok_or_else(|| no_marker(marker))?;
+            all.get(place + 1..).unwrap_or_default()
+        }
     };
-    let asked = match query.params.get("limit") {
-        None => None,
-        Some(_) => paging::page(query.params, u32::MAX)?.limit.and_then(|limit| usize::try_from(limit).ok()),
-    };
-    let most = [asked.filter(|limit| *limit > 0), query.most].into_iter().flatten().min();
+    page(key, rest, query, id, render)
+}
+
+/// The same of what lies behind the marker: all of it, or at least one item more than the answer may have.
+pub(crate) fn page<T>(
+    key: &str,
+    rest: &[T],
+    query: Query<'_>,
+    id: impl Fn(&T) -> &str,
+    render: impl Fn(&T, &BaseUrl) -> serde_json::Value,
+) -> Result<Json<serde_json::Value>, ApiError> {
+    let most = query.most()?;
     let items = most.and_then(|most| rest.get(..most)).unwrap_or(rest);
     let self_link = query.context.self_link();
     let next = items.last().filter(|_| items.len() < rest.len());

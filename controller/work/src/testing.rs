@@ -50,7 +50,7 @@ impl Script {
     }
 
     /// Runs every step twice in a row, the second time with what was remembered before the first: as after a crash.
-    /// Waiting and retrying steps are called again at once, with the time moved on.
+    /// Waiting and retrying steps are called again after a millisecond, with the operation's own time moved on.
     ///
     /// # Errors
     /// The step that failed for good, with its reason.
@@ -95,7 +95,7 @@ impl Script {
             };
             self.row.attempts += 1;
             self.now = self.now.plus_seconds(1 + i64::try_from(pause.as_secs()).unwrap_or(0));
-            tokio::task::yield_now().await;
+            tokio::time::sleep(Duration::from_millis(1)).await;
         }
         Err(StepError::fail(format!("{call:?} came to no end")))
     }

@@ -54,3 +54,10 @@ pub(crate) struct Endpoint {
     pub extra: Attributes,
     pub generation: i64,
 }
+
+/// An enabled service with its enabled endpoints, as somebody sees them.
+#[derive(Clone, Debug)]
+pub(crate) struct Offer {
+    pub service: Service,
+    pub endpoints: Vec<Endpoint>,
+}

@@ -1,28 +1,44 @@
 //! What a token shows of the catalog.
 
-use super::{Endpoint, Region, Service, store};
+use super::{Endpoint, Offer, Region, Service, store};
 use crate::{Identity, IdentityError};
-use controller_base::id::{EndpointId, RegionId, ServiceId};
+use controller_base::id::{EndpointId, ProjectId, RegionId, ServiceId};
 use controller_db::DbError;
 use controller_web::{Params, TokenInfo};
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 impl Identity {
     /// The catalog with its URLs filled in for a token.
     pub(crate) async fn catalog_for(&self, token: &TokenInfo) -> Result<Value, IdentityError> {
+        let offers = self.offers(token.project().map(|project| &project.id)).await?;
+        let entry = |offer: &Offer| {
+            let endpoints: Vec<Value> = offer.endpoints.iter().filter_map(|endpoint| shown(endpoint, token)).collect();
+            let service = &offer.service;
+            json!({"id": service.id, "type": service.kind, "name": service.name, "endpoints": endpoints})
+        };
+        Ok(offers.iter().map(entry).collect())
+    }
+
+    /// What a project sees of the catalog, or somebody without one.
+    async fn offers(&self, project: Option<&ProjectId>) -> Result<Arc<[Offer]>, IdentityError> {
+        let epoch = self.epoch().await?;
+        if let Some(known) = self.cache.offers(project, epoch) {
+            return Ok(known);
+        }
         let mut conn = self.db.read().await?;
         let none = Params::default();
         let services = store::list_services(&mut conn, &none).await?;
         let mut endpoints = store::list_endpoints(&mut conn, &none).await?;
-        if let Some(project) = token.project() {
-            endpoints = crate::endpoint_filter::service::seen_by(&mut conn, &project.id, endpoints).await?;
+        if let Some(project) = project {
+            endpoints = crate::endpoint_filter::service::seen_by(&mut conn, project, endpoints).await?;
         }
-        let entry = |service: &Service| {
+        let offer = |service: Service| {
             let own = endpoints.iter().filter(|endpoint| endpoint.enabled && endpoint.service_id == service.id);
-            let own: Vec<Value> = own.filter_map(|endpoint| shown(endpoint, token)).collect();
-            json!({"id": service.id, "type": service.kind, "name": service.name, "endpoints": own})
+            Offer { endpoints: own.cloned().collect(), service }
         };
-        Ok(services.iter().filter(|service| service.enabled).map(entry).collect())
+        let offers = services.into_iter().filter(|service| service.enabled).map(offer).collect();
+        Ok(self.cache.put_offers(project, epoch, offers))
     }
 
     /// A region by its id.

@@ -4,7 +4,7 @@ use super::{
     find::find_scope,
     payload::{Origin, Payload, ScopeId},
     prove::Proven,
-    provider::audit_id,
+    provider::{Checked, audit_id},
     receipt::{self, Receipt},
 };
 use crate::{Identity, IdentityError, assignment::Target, trust::Trust, user::options};
@@ -95,6 +95,7 @@ impl Identity {
 
     /// A token of this scope for somebody who was proved.
     pub(crate) async fn issue(&self, proven: Proven, wanted: Wanted) -> Result<(String, TokenInfo), IdentityError> {
+        let epoch = self.epoch().await?;
         let mut conn = self.db.read().await?;
         let default = proven.user.default_project_id.clone();
         let mut payload = self.first_payload(proven);
@@ -111,7 +112,7 @@ impl Identity {
                     // A default project that is gone, or where the user has no role any more, is passed over in silence.
                     && let Ok(checked) = self.resolve(&mut conn, &scoped, now).await
                 {
-                    return Ok((self.seal_token(&scoped), checked.info));
+                    return Ok(self.issued(&scoped, checked, epoch));
                 }
             }
             Wanted::Trust(id) => trust = Some(self.scope_by_trust(&mut conn, &mut payload, &id).await?),
@@ -122,7 +123,14 @@ impl Identity {
         if let Some(trust) = trust {
             self.consume_trust(&trust).await?;
         }
-        Ok((self.seal_token(&payload), checked.info))
+        Ok(self.issued(&payload, checked, epoch))
+    }
+
+    /// A new token's text. It was checked just now: whoever shows it first need not wait for that.
+    fn issued(&self, payload: &Payload, checked: Checked, epoch: i64) -> (String, TokenInfo) {
+        let text = self.seal_token(payload);
+        self.cache.put(&text, epoch, checked.info.clone(), checked.until);
+        (text, checked.info)
     }
 
     /// The payload of a token whose scope is not known yet.

@@ -1,11 +1,12 @@
-//! Checked tokens, as long as nothing has changed that could make them mean something else.
+//! Checked tokens and the catalogs in them, as long as nothing has changed that could make them mean something else.
 //!
 //! An entry is worth something in its epoch only. The epoch moves with every commit of this process that touches what tokens mean,
 //! and, where controllers share a database, whenever the database's own epoch is seen to have moved: a task looks at it every
 //! [`PERIOD`], so that a request does no I/O. Where nobody has looked for [`STALE`], the request itself does.
 
+use crate::catalog::Offer;
 use bytes::Bytes;
-use controller_base::Timestamp;
+use controller_base::{Timestamp, id::ProjectId};
 use controller_web::TokenInfo;
 use std::{
     collections::HashMap,
@@ -17,6 +18,8 @@ use std::{
 };
 
 const MOST: usize = 16_384;
+/// Projects whose catalogs are kept.
+const MOST_CATALOGS: usize = 1_024;
 /// How often the database's epoch is looked at.
 pub(crate) const PERIOD: Duration = Duration::from_millis(25);
 /// How old the last look may be: together with a look's own time well below the 100 ms within which a revocation holds everywhere.
@@ -45,6 +48,14 @@ pub struct Cache {
     /// Held while a request looks at the database's epoch.
     pub(crate) turn: tokio::sync::Mutex<()>,
     tokens: Mutex<HashMap<Box<str>, Arc<Entry>>>,
+    catalogs: Mutex<Catalogs>,
+}
+
+/// What projects see of the catalog, in one epoch.
+#[derive(Debug, Default)]
+struct Catalogs {
+    epoch: i64,
+    of: HashMap<Option<ProjectId>, Arc<[Offer]>>,
 }
 
 impl Default for Cache {
@@ -56,6 +67,7 @@ impl Default for Cache {
             started: Instant::now(),
             turn: tokio::sync::Mutex::default(),
             tokens: Mutex::default(),
+            catalogs: Mutex::default(),
         }
     }
 }
@@ -105,6 +117,22 @@ impl Cache {
         }
         tokens.insert(token.into(), entry.clone());
         entry
+    }
+
+    /// The catalog that a project sees in this epoch.
+    pub(crate) fn offers(&self, project: Option<&ProjectId>, epoch: i64) -> Option<Arc<[Offer]>> {
+        let catalogs = self.catalogs.lock().unwrap_or_else(PoisonError::into_inner);
+        catalogs.of.get(&project.cloned()).filter(|_| catalogs.epoch == epoch).cloned()
+    }
+
+    /// Keeps the catalog that a project sees in this epoch.
+    pub(crate) fn put_offers(&self, project: Option<&ProjectId>, epoch: i64, offers: Arc<[Offer]>) -> Arc<[Offer]> {
+        let mut catalogs = self.catalogs.lock().unwrap_or_else(PoisonError::into_inner);
+        if catalogs.epoch != epoch || catalogs.of.len() >= MOST_CATALOGS {
+            *catalogs = Catalogs { epoch, of: HashMap::new() };
+        }
+        catalogs.of.insert(project.cloned(), offers.clone());
+        offers
     }
 }
 

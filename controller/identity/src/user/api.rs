@@ -1,7 +1,7 @@
 //! `/v3/users`.
 
 use super::{User, store, wire};
-use crate::{Identity, IdentityError, policy::visible};
+use crate::{Identity, IdentityError, listing, policy::visible};
 use axum::extract::{Path, State};
 use controller_web::{Access, ApiError, Context, Json, Params, Routes, Target};
 use http::StatusCode;
@@ -29,9 +29,18 @@ async fn list(State(identity): State<Identity>, context: Context, params: Params
     context.enforce("identity:list_users", &target)?;
     identity.freshen(domain.as_ref()).await;
     let mut conn = identity.db.read().await.map_err(IdentityError::from)?;
-    let users = store::list(&mut conn, domain.as_ref(), None, &params).await.map_err(IdentityError::from)?;
-    let query = crate::listing::Query { params: &params, context: &context, most: identity.list_limit };
-    crate::listing::answer("users", &users, query, |one| one.id.as_str(), wire::render)
+    let query = listing::Query { params: &params, context: &context, most: identity.list_limit };
+    let after = match query.marker() {
+        None => None,
+        Some(marker) => {
+            let id = marker.parse().map_err(|_| listing::no_marker(marker))?;
+            let found = store::get(&mut conn, &id).await.map_err(IdentityError::from)?;
+            Some(found.ok_or_else(|| listing::no_marker(marker))?)
+        }
+    };
+    let limit = query.most()?.and_then(|most| u32::try_from(most).ok()).map(|most| most.saturating_add(1));
+    let users = store::page(&mut conn, domain.as_ref(), &params, after.as_ref(), limit).await;
+    listing::page("users", &users.map_err(IdentityError::from)?, query, |one| one.id.as_str(), wire::render)
 }
 
 async fn create(
@@ -107,6 +116,6 @@ async fn groups(
     let mut conn = identity.db.read().await.map_err(IdentityError::from)?;
     let groups =
         crate::group::store::list(&mut conn, None, Some(&user.id), &params).await.map_err(IdentityError::from)?;
-    let query = crate::listing::Query { params: &params, context: &context, most: identity.list_limit };
-    crate::listing::answer("groups", &groups, query, |one| one.id.as_str(), crate::group::render)
+    let query = listing::Query { params: &params, context: &context, most: identity.list_limit };
+    listing::answer("groups", &groups, query, |one| one.id.as_str(), crate::group::render)
 }

@@ -54,15 +54,35 @@ pub(crate) async fn list(
     group: Option<&GroupId>,
     params: &Params,
 ) -> Result<Vec<User>, DbError> {
-    let mut filter = Filter::new(SELECT).and_eq("domain_id", domain.map(Value::text));
+    let mut filter = wanted(domain, params);
     if let Some(group) = group {
         let members = "id IN (SELECT user_id FROM identity_membership WHERE group_id = ?)";
         filter = filter.and(members, [Value::text(group)]);
     }
-    filter = crate::listing::by_text(filter, params, &[("name", "name"), ("default_project_id", "default_project_id")]);
-    filter = crate::listing::by_enabled(filter, params, "enabled");
-    let rows = filter.page(&[SortKey::ascending("name"), SortKey::ascending("id")], None, None).fetch_all(conn).await?;
+    let rows = filter.page(ORDER, None, None).fetch_all(conn).await?;
     rows.iter().map(read).collect()
+}
+
+/// So many users behind this one.
+pub(crate) async fn page(
+    conn: &mut AnyConnection,
+    domain: Option<&DomainId>,
+    params: &Params,
+    after: Option<&User>,
+    limit: Option<u32>,
+) -> Result<Vec<User>, DbError> {
+    let after = after.map(|user| [Value::from(&user.name), Value::text(&user.id)]);
+    let after = after.as_ref().map(|after| &after[..]);
+    let rows = wanted(domain, params).page(ORDER, after, limit).fetch_all(conn).await?;
+    rows.iter().map(read).collect()
+}
+
+const ORDER: &[SortKey] = &[SortKey::ascending("name"), SortKey::ascending("id")];
+
+fn wanted(domain: Option<&DomainId>, params: &Params) -> Filter {
+    let filter = Filter::new(SELECT).and_eq("domain_id", domain.map(Value::text));
+    let columns = [("name", "name"), ("default_project_id", "default_project_id")];
+    crate::listing::by_enabled(crate::listing::by_text(filter, params, &columns), params, "enabled")
 }
 
 /// Stores a new one.
