@@ -22,8 +22,8 @@ impl Identity {
 
     /// What a project sees of the catalog, or somebody without one.
     async fn offers(&self, project: Option<&ProjectId>) -> Result<Arc<[Offer]>, IdentityError> {
-        let epoch = self.epoch().await?;
-        if let Some(known) = self.cache.offers(project, epoch) {
+        let (epoch, key) = (self.epoch().await?, project.cloned());
+        if let Some(known) = self.cache.catalogs.get(&key, epoch) {
             return Ok(known);
         }
         let mut conn = self.db.read().await?;
@@ -38,7 +38,7 @@ impl Identity {
             Offer { endpoints: own.cloned().collect(), service }
         };
         let offers = services.into_iter().filter(|service| service.enabled).map(offer).collect();
-        Ok(self.cache.put_offers(project, epoch, offers))
+        Ok(self.cache.catalogs.put(key, epoch, offers))
     }
 
     /// A region by its id.

@@ -148,6 +148,10 @@ fn uses_ldap(options: &BTreeMap<String, Map<String, Value>>) -> bool {
 impl Identity {
     /// Where the users of a domain live. What the API says goes before what a file says.
     pub(crate) async fn directory(&self, domain: &DomainId) -> Result<Arc<dyn Directory>, IdentityError> {
+        let epoch = self.epoch().await?;
+        if self.cache.own_domains.get(domain, epoch).is_some() {
+            return Ok(Arc::new(Own));
+        }
         let mut options = self.domain_options(domain).await?;
         if options.is_empty() && !self.directories.files.is_empty() {
             let found = crate::project::store::get_domain(&mut *self.db.read().await?, domain).await?;
@@ -155,6 +159,7 @@ impl Identity {
             options = file.unwrap_or_default();
         }
         if !uses_ldap(&options) {
+            self.cache.own_domains.put(domain.clone(), epoch, ());
             return Ok(Arc::new(Own));
         }
         let ldap = options.remove("ldap").unwrap_or_default();

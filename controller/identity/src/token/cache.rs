@@ -1,15 +1,23 @@
-//! Checked tokens and the catalogs in them, as long as nothing has changed that could make them mean something else.
+//! Checked tokens and what they are made of, as long as nothing has changed that could make them mean something else.
 //!
 //! An entry is worth something in its epoch only. The epoch moves with every commit of this process that touches what tokens mean,
 //! and, where controllers share a database, whenever the database's own epoch is seen to have moved: a task looks at it every
 //! [`PERIOD`], so that a request does no I/O. Where nobody has looked for [`STALE`], the request itself does.
 
+use super::payload::ScopeId;
 use crate::catalog::Offer;
 use bytes::Bytes;
-use controller_base::{Timestamp, id::ProjectId};
-use controller_web::TokenInfo;
+use controller_base::{
+    Timestamp,
+    id::{DomainId, ProjectId, UserId},
+};
+use controller_web::{
+    Scope, TokenInfo,
+    token::{RoleRef, UserRef},
+};
 use std::{
     collections::HashMap,
+    hash::Hash,
     sync::{
         Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicI64, AtomicU64, Ordering},
@@ -18,8 +26,8 @@ use std::{
 };
 
 const MOST: usize = 16_384;
-/// Projects whose catalogs are kept.
-const MOST_CATALOGS: usize = 1_024;
+/// Of everything else.
+const MOST_FOUND: usize = 4_096;
 /// How often the database's epoch is looked at.
 pub(crate) const PERIOD: Duration = Duration::from_millis(25);
 /// How old the last look may be: together with a look's own time well below the 100 ms within which a revocation holds everywhere.
@@ -48,14 +56,48 @@ pub struct Cache {
     /// Held while a request looks at the database's epoch.
     pub(crate) turn: tokio::sync::Mutex<()>,
     tokens: Mutex<HashMap<Box<str>, Arc<Entry>>>,
-    catalogs: Mutex<Catalogs>,
+    /// What projects see of the catalog.
+    pub(crate) catalogs: Found<Option<ProjectId>, Arc<[Offer]>>,
+    /// What users are in a scope by themselves.
+    pub(crate) standings: Found<(UserId, ScopeId), Arc<Standing>>,
+    /// Domains whose users live in this cloud's own tables.
+    pub(crate) own_domains: Found<DomainId, ()>,
 }
 
-/// What projects see of the catalog, in one epoch.
-#[derive(Debug, Default)]
-struct Catalogs {
-    epoch: i64,
-    of: HashMap<Option<ProjectId>, Arc<[Offer]>>,
+/// A user in a scope.
+#[derive(Debug)]
+pub(crate) struct Standing {
+    pub user: UserRef,
+    pub scope: Scope,
+    pub roles: Vec<RoleRef>,
+}
+
+/// What was found in one epoch, by a key.
+#[derive(Debug)]
+pub(crate) struct Found<K, V>(Mutex<(i64, HashMap<K, V>)>);
+
+impl<K, V> Default for Found<K, V> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<K: Eq + Hash, V: Clone> Found<K, V> {
+    /// What was found in this epoch.
+    pub(crate) fn get(&self, key: &K, epoch: i64) -> Option<V> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.1.get(key).filter(|_| known.0 == epoch).cloned()
+    }
+
+    /// Keeps what was found in this epoch.
+    pub(crate) fn put(&self, key: K, epoch: i64, value: V) -> V {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.0 != epoch || known.1.len() >= MOST_FOUND {
+            *known = (epoch, HashMap::new());
+        }
+        known.1.insert(key, value.clone());
+        value
+    }
 }
 
 impl Default for Cache {
@@ -67,7 +109,9 @@ impl Default for Cache {
             started: Instant::now(),
             turn: tokio::sync::Mutex::default(),
             tokens: Mutex::default(),
-            catalogs: Mutex::default(),
+            catalogs: Found::default(),
+            standings: Found::default(),
+            own_domains: Found::default(),
         }
     }
 }
@@ -118,22 +162,6 @@ impl Cache {
         tokens.insert(token.into(), entry.clone());
         entry
     }
-
-    /// The catalog that a project sees in this epoch.
-    pub(crate) fn offers(&self, project: Option<&ProjectId>, epoch: i64) -> Option<Arc<[Offer]>> {
-        let catalogs = self.catalogs.lock().unwrap_or_else(PoisonError::into_inner);
-        catalogs.of.get(&project.cloned()).filter(|_| catalogs.epoch == epoch).cloned()
-    }
-
-    /// Keeps the catalog that a project sees in this epoch.
-    pub(crate) fn put_offers(&self, project: Option<&ProjectId>, epoch: i64, offers: Arc<[Offer]>) -> Arc<[Offer]> {
-        let mut catalogs = self.catalogs.lock().unwrap_or_else(PoisonError::into_inner);
-        if catalogs.epoch != epoch || catalogs.of.len() >= MOST_CATALOGS {
-            *catalogs = Catalogs { epoch, of: HashMap::new() };
-        }
-        catalogs.of.insert(project.cloned(), offers.clone());
-        offers
-    }
 }
 
 #[cfg(test)]
@@ -148,6 +176,19 @@ mod tests {
         assert!(cache.get("t", cache.epoch(), Timestamp(10)).is_none());
         cache.invalidate();
         assert!(cache.get("t", cache.epoch(), Timestamp(9)).is_none());
+    }
+
+    #[test]
+    fn what_was_found_is_forgotten_with_its_epoch_and_bounded() {
+        let found = Found::default();
+        assert_eq!(found.put(1, 1, "a"), "a");
+        assert_eq!((found.get(&1, 1), found.get(&1, 2)), (Some("a"), None));
+        found.put(2, 2, "b");
+        assert_eq!((found.get(&1, 2), found.get(&2, 2)), (None, Some("b")));
+        for key in 0..2 * MOST_FOUND {
+            found.put(key, 3, "c");
+        }
+        assert!(found.0.lock().unwrap().1.len() <= MOST_FOUND);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use crate::{
     Identity, IdentityError,
     assignment::{Actor, Target, effective_roles},
 };
-use controller_base::Timestamp;
+use controller_base::{Timestamp, id::UserId};
 use controller_db::Connection;
 use controller_web::token::{Delegation, FederationRef, RoleRef};
 
@@ -28,7 +28,7 @@ impl Identity {
         target: Option<&Target>,
     ) -> Result<Granted, IdentityError> {
         match &payload.origin {
-            Origin::Own => Ok(Granted { roles: own(conn, payload, target).await?, ..Granted::default() }),
+            Origin::Own => Ok(Granted { roles: own(conn, &payload.user_id, target).await?, ..Granted::default() }),
             Origin::Federated(federation) => federated(conn, payload, federation, target).await,
             Origin::Trust(id) => {
                 let (roles, trust, until) = self.granted_by_trust(conn, id, target).await?;
@@ -46,10 +46,15 @@ impl Identity {
     }
 }
 
-async fn own(conn: &mut Connection, payload: &Payload, target: Option<&Target>) -> Result<Vec<RoleRef>, IdentityError> {
+/// The roles that a user has on a target (none without one) by assignments alone.
+pub(super) async fn own(
+    conn: &mut Connection,
+    user: &UserId,
+    target: Option<&Target>,
+) -> Result<Vec<RoleRef>, IdentityError> {
     match target {
         None => Ok(Vec::new()),
-        Some(target) => Ok(effective_roles(conn, &Actor::User(payload.user_id.clone()), target).await?),
+        Some(target) => Ok(effective_roles(conn, &Actor::User(user.clone()), target).await?),
     }
 }
 
@@ -63,7 +68,7 @@ async fn federated(
     if !crate::federation::login::still_trusted(conn, &federation.idp_id).await? {
         return Err(IdentityError::Unauthorized("the identity provider is gone or disabled"));
     }
-    let mut roles = own(conn, payload, target).await?;
+    let mut roles = own(conn, &payload.user_id, target).await?;
     for group in &federation.group_ids {
         let Some(target) = target else { continue };
         let more = effective_roles(conn, &Actor::Group(group.clone()), target).await?;

@@ -28,7 +28,7 @@ pub(crate) const METHODS: [&str; 8] =
     ["external", "password", "token", "oauth1", "mapped", "application_credential", "totp", "openid"];
 
 /// On what a token is scoped, by id alone.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ScopeId {
     /// On nothing.
     Unscoped,

@@ -1,9 +1,10 @@
 //! From a token's text to what services see of it, and from what somebody proved to a token's text.
 
 use super::{
-    cache::Entry,
+    cache::{Entry, Standing},
     fernet,
-    payload::{Payload, ScopeId},
+    granted::{self, Granted},
+    payload::{Origin, Payload, ScopeId},
 };
 use crate::{Identity, IdentityError, assignment::Target};
 use async_trait::async_trait;
@@ -109,15 +110,19 @@ impl Identity {
         payload: &Payload,
         issued_at: Timestamp,
     ) -> Result<Checked, IdentityError> {
-        let mut user = self.token_user(conn, &payload.user_id).await?;
+        let standing = self.standing(conn, payload).await?;
         if self.is_revoked(conn, payload, &payload.user_id, issued_at).await? {
             return Err(IdentityError::Unauthorized("the token was revoked"));
         }
-        let (scope, target) = token_scope(conn, &payload.scope).await?;
-        let granted = self.granted(conn, payload, target.as_ref()).await?;
+        let target = target_of(&payload.scope);
+        let granted = match payload.origin {
+            Origin::Own => Granted { roles: standing.roles.clone(), ..Granted::default() },
+            _ => self.granted(conn, payload, target.as_ref()).await?,
+        };
         if target.is_some() && granted.roles.is_empty() {
             return Err(IdentityError::Unauthorized("the user has no role in the scope"));
         }
+        let mut user = standing.user.clone();
         if let Some(Delegation::Trust(trust)) = granted.delegation.as_ref()
             && trust.impersonation
         {
@@ -129,7 +134,7 @@ impl Identity {
         let until = granted.until.map_or(payload.expires_at, |until| until.min(payload.expires_at));
         let info = TokenInfo {
             user,
-            scope,
+            scope: standing.scope.clone(),
             roles: granted.roles,
             delegation: granted.delegation,
             federation: granted.federation,
@@ -139,6 +144,18 @@ impl Identity {
             expires_at: payload.expires_at,
         };
         Ok(Checked { info, until })
+    }
+
+    /// The user and the scope that a payload names, and the roles that the user has there without anybody's help.
+    async fn standing(&self, conn: &mut Connection, payload: &Payload) -> Result<Arc<Standing>, IdentityError> {
+        let (epoch, key) = (self.epoch().await?, (payload.user_id.clone(), payload.scope.clone()));
+        if let Some(known) = self.cache.standings.get(&key, epoch) {
+            return Ok(known);
+        }
+        let user = self.token_user(conn, &payload.user_id).await?;
+        let scope = token_scope(conn, &payload.scope).await?;
+        let roles = granted::own(conn, &payload.user_id, target_of(&payload.scope).as_ref()).await?;
+        Ok(self.cache.standings.put(key, epoch, Arc::new(Standing { user, scope, roles })))
     }
 
     async fn token_user(&self, conn: &mut Connection, id: &UserId) -> Result<UserRef, IdentityError> {
@@ -155,28 +172,36 @@ impl Identity {
     }
 }
 
-async fn token_scope(conn: &mut Connection, scope: &ScopeId) -> Result<(Scope, Option<Target>), IdentityError> {
+/// What roles are looked for on.
+fn target_of(scope: &ScopeId) -> Option<Target> {
+    match scope {
+        ScopeId::Unscoped => None,
+        ScopeId::System => Some(Target::System),
+        ScopeId::Domain(id) => Some(Target::Domain(id.clone())),
+        ScopeId::Project(id) => Some(Target::Project(id.clone())),
+    }
+}
+
+async fn token_scope(conn: &mut Connection, scope: &ScopeId) -> Result<Scope, IdentityError> {
     let gone = || IdentityError::Unauthorized("the scope is gone or disabled");
     match scope {
-        ScopeId::Unscoped => Ok((Scope::Unscoped, None)),
-        ScopeId::System => Ok((Scope::System, Some(Target::System))),
+        ScopeId::Unscoped => Ok(Scope::Unscoped),
+        ScopeId::System => Ok(Scope::System),
         ScopeId::Domain(id) => {
             let domain = crate::project::store::get_domain(conn, id).await?.filter(|d| d.enabled).ok_or_else(gone)?;
-            Ok((Scope::Domain(DomainRef { id: id.clone(), name: domain.name }), Some(Target::Domain(id.clone()))))
+            Ok(Scope::Domain(DomainRef { id: id.clone(), name: domain.name }))
         }
         ScopeId::Project(id) => {
             let project = crate::project::store::get(conn, id).await?.filter(|p| p.enabled).ok_or_else(gone)?;
             let domain_id = project.owning_domain();
             let domain = crate::project::store::get_domain(conn, &domain_id).await?;
             let domain = domain.filter(|domain| domain.enabled).ok_or_else(gone)?;
-            let project = ProjectRef {
+            Ok(Scope::Project(ProjectRef {
                 id: project.id,
                 name: project.name,
                 domain: DomainRef { id: domain_id, name: domain.name },
                 is_domain: project.is_domain,
-            };
-            let target = Target::Project(project.id.clone());
-            Ok((Scope::Project(project), Some(target)))
+            }))
         }
     }
 }
