@@ -6,16 +6,24 @@ use async_trait::async_trait;
 use controller_db::Db;
 use controller_web::audit::{Act, Auditor};
 use http::Method;
-use std::sync::{
-    Arc,
-    atomic::{AtomicU32, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
 };
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::Instant,
+};
 
 /// Events that wait to be stored together.
 const QUEUE: usize = 4096;
 /// Most events of one transaction.
 const BATCH: usize = 256;
+/// How long events may wait for others, so that a storm of logins costs few transactions.
+const GATHER: Duration = Duration::from_millis(250);
 /// How many events go in between two looks at the bound.
 const TRIM_EVERY: u32 = 256;
 
@@ -74,6 +82,7 @@ impl EventLog {
 async fn write(db: Db, kept: i64, inserted: Arc<AtomicU32>, mut entries: mpsc::Receiver<Entry>) {
     let mut batch = Vec::new();
     while entries.recv_many(&mut batch, BATCH).await > 0 {
+        gather(&mut batch, &mut entries).await;
         let mut events = Vec::new();
         let mut waiting = Vec::new();
         for entry in batch.drain(..) {
@@ -86,6 +95,17 @@ async fn write(db: Db, kept: i64, inserted: Arc<AtomicU32>, mut entries: mpsc::R
         for done in waiting {
             // Whoever waited may be gone.
             let _ = done.send(());
+        }
+    }
+}
+
+/// Takes what else comes soon, unless somebody waits for what is there.
+async fn gather(batch: &mut Vec<Entry>, entries: &mut mpsc::Receiver<Entry>) {
+    let end = Instant::now() + GATHER;
+    while batch.len() < BATCH && !batch.iter().any(|entry| matches!(entry, Entry::Flush(_))) {
+        match tokio::time::timeout_at(end, entries.recv()).await {
+            Ok(Some(entry)) => batch.push(entry),
+            Ok(None) | Err(_) => return,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The log of events: who changed what and who got or was refused a token, in the form of CADF (DMTF DSP0262) as Keystone notifies.
 //!
 //! Owns `identity_event`, a table that keeps the newest events up to a bound. A change's event is stored before the change is
-//! acknowledged; authentications, which are many, are stored in batches a moment later ([`EventLog::flush`] waits for them).
+//! acknowledged; authentications, which are many, are stored in batches up to a quarter of a second later ([`EventLog::flush`] waits for them).
 //!
 //! ```text
 //!  request --> web's audit layer --> describe (what was done to what) --> cadf --> table --> controller events
