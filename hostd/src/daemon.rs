@@ -7,6 +7,7 @@ use crate::{
     federation::{
         enrol::{EnrolError, Invitation, enrol},
         images::ControllerImages,
+        renew,
         session::Session,
     },
     identity::Identity,
@@ -120,15 +121,15 @@ async fn lock(layout: &Layout) -> anyhow::Result<File> {
 /// The identity, made at the first start with what the configuration says.
 async fn identity(config: &Config) -> anyhow::Result<Identity> {
     let own = &config.controller;
-    if let Some(identity) = Identity::load(&config.layout())? {
+    let invited = !own.ca_fingerprint.is_empty() && !join_token(config).is_empty();
+    let known = Identity::load(&config.layout())?;
+    // One that has expired opens nothing: a new token does.
+    let known = known.filter(|identity| !invited || identity.expired(renew::now()).is_none());
+    if let Some(identity) = known {
         let url = if own.url.is_empty() { identity.url.clone() } else { own.url.clone() };
         return Ok(Identity { url, ..identity });
     }
-    let token = if own.join_token.is_empty() {
-        std::env::var("HOSTD_JOIN_TOKEN").unwrap_or_default()
-    } else {
-        own.join_token.clone()
-    };
+    let token = join_token(config);
     if token.is_empty() || own.ca_fingerprint.is_empty() {
         bail!("this host is no member yet: run `hostd enrol`, or configure [controller] ca_fingerprint and join_token");
     }
@@ -147,4 +148,9 @@ async fn identity(config: &Config) -> anyhow::Result<Identity> {
             other => return Ok(other?),
         }
     }
+}
+
+fn join_token(config: &Config) -> String {
+    let own = &config.controller.join_token;
+    if own.is_empty() { std::env::var("HOSTD_JOIN_TOKEN").unwrap_or_default() } else { own.clone() }
 }

@@ -7,7 +7,8 @@ use hostd_kit::{
 use rcgen::{CertificateParams, KeyPair};
 use rustls_pki_types::{CertificateDer, pem::PemObject};
 use serde::{Deserialize, Serialize};
-use std::{fs, io, path::PathBuf};
+use sha2::{Digest, Sha256};
+use std::{fs, io, path::PathBuf, time::Duration};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 /// What makes this host a member of a federation.
@@ -21,7 +22,7 @@ pub struct Identity {
     pub key: String,
     /// The certificate chain, PEM.
     pub certificate: String,
-    /// The federation's CA, PEM.
+    /// The federation's CA, PEM; two while it is being replaced.
     pub ca: String,
 }
 
@@ -103,11 +104,32 @@ impl Identity {
     /// # Errors
     /// When it is malformed.
     pub fn validity(&self) -> Result<(i64, i64), IdentityError> {
-        let der =
-            CertificateDer::from_pem_slice(self.certificate.as_bytes()).map_err(|_| IdentityError::Certificate)?;
+        let der = self.der()?;
         let (_, certificate) = X509Certificate::from_der(&der).map_err(|_| IdentityError::Certificate)?;
         let validity = certificate.validity();
         Ok((validity.not_before.timestamp(), validity.not_after.timestamp()))
+    }
+
+    /// When the certificate ended, if it did, for people.
+    #[must_use]
+    pub fn expired(&self, now: Duration) -> Option<String> {
+        let der = self.der().ok()?;
+        let (_, certificate) = X509Certificate::from_der(&der).ok()?;
+        let end = certificate.validity().not_after;
+        let over = u64::try_from(end.timestamp()).is_ok_and(|end| end <= now.as_secs());
+        over.then(|| end.to_string())
+    }
+
+    /// SHA-256 of the certificate, as the controller shows it to operators.
+    ///
+    /// # Errors
+    /// When it is malformed.
+    pub fn fingerprint(&self) -> Result<String, IdentityError> {
+        Ok(format!("sha256:{}", hex::encode(Sha256::digest(self.der()?))))
+    }
+
+    fn der(&self) -> Result<CertificateDer<'static>, IdentityError> {
+        CertificateDer::from_pem_slice(self.certificate.as_bytes()).map_err(|_| IdentityError::Certificate)
     }
 }
 

@@ -3,7 +3,8 @@
 use crate::config::Config;
 use humilis_proto::federation as wire;
 use nix::sys::statvfs::statvfs;
-use std::fs;
+use sha2::{Digest, Sha256};
+use std::{fs, sync::OnceLock};
 
 /// The greeting.
 pub fn hello(config: &Config) -> wire::Hello {
@@ -14,7 +15,22 @@ pub fn hello(config: &Config) -> wire::Hello {
         underlay_address: config.network.underlay_address.map(|address| address.to_string()).unwrap_or_default(),
         boot_id: fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned(),
         physical_networks: config.network.physical.keys().cloned().collect(),
+        instance: instance().to_owned(),
+        machine: machine(),
     }
+}
+
+/// This process: the kernel's random word, taken once.
+fn instance() -> &'static str {
+    static WORD: OnceLock<String> = OnceLock::new();
+    WORD.get_or_init(|| fs::read_to_string("/proc/sys/kernel/random/uuid").unwrap_or_default().trim().to_owned())
+}
+
+/// This machine: its board's id, which is nobody's business as it is; empty where there is none.
+fn machine() -> String {
+    let id = fs::read_to_string("/sys/class/dmi/id/product_uuid").unwrap_or_default();
+    let id = id.trim();
+    if id.bytes().all(|byte| matches!(byte, b'0' | b'-')) { String::new() } else { hex::encode(Sha256::digest(id)) }
 }
 
 fn resources(config: &Config) -> wire::HostResources {
@@ -46,6 +62,11 @@ fn disk_gib(config: &Config) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_process_stays_the_same() {
+        assert_eq!((instance().len(), instance()), (36, instance()));
+    }
 
     #[test]
     fn what_is_configured_counts_and_what_is_not_is_found() {

@@ -3,7 +3,11 @@
 use crate::{schema::Invalid, server::NotNow};
 use axum::response::{IntoResponse, Response};
 use controller_db::DbError;
-use controller_ports::{Unavailable, fleet::AskError, network::AttachError};
+use controller_ports::{
+    Unavailable,
+    fleet::{AskError, HostChangeError},
+    network::AttachError,
+};
 use controller_web::ApiError;
 
 /// A failed request. Handlers return it; `?` makes it of everything that can fail on their way.
@@ -62,6 +66,20 @@ impl From<AskError> for Failure {
             }
             AskError::TimedOut(_) => ApiError::unavailable(error),
             AskError::Refused { .. } => ApiError::conflict("Instance is not ready.").with_source(error),
+        })
+    }
+}
+
+impl From<HostChangeError> for Failure {
+    fn from(error: HostChangeError) -> Self {
+        Self(match error {
+            HostChangeError::NoSuchHost(id) => ApiError::not_found(format!("Service {id} could not be found.")),
+            HostChangeError::InUse { .. } => ApiError::conflict(
+                "Unable to delete compute service that is hosting instances. Migrate or delete the instances first.",
+            )
+            .with_source(error),
+            HostChangeError::Pending(_) => ApiError::conflict(error.to_string()),
+            HostChangeError::Unavailable(inner) => ApiError::unavailable(inner),
         })
     }
 }

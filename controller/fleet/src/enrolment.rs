@@ -1,8 +1,15 @@
 //! How a machine becomes a member and renews its certificate.
 
-use crate::{Authority, Hub, hub::unavailable, join, store};
+use crate::{
+    Authority, Hub,
+    authority::AuthorityError,
+    host::{Refused, Shown},
+    hub::unavailable,
+    join, store,
+};
 use controller_base::id::HostId;
 use controller_ports::Unavailable;
+use controller_ports::fleet::Admission;
 use humilis_proto::federation as wire;
 
 /// The longest host name, as DNS has it.
@@ -11,24 +18,30 @@ const HOSTNAME_MAX: usize = 253;
 /// Why a machine was not let in.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum EnrolError {
-    /// The token is unknown, used or expired; the host is not told which.
-    #[error("join token is not valid")]
-    Token,
+    /// The token lets nobody in.
+    #[error(transparent)]
+    Token(#[from] join::Ended),
     /// The machine's name is no host name.
     #[error("{0:?} is not a host name")]
     Hostname(String),
+    /// A member of that name is connected.
+    #[error(
+        "a host {0:?} is connected already: give this machine another name, or remove that one with \
+         `controller host remove {0}` if it is gone"
+    )]
+    NameTaken(String),
     /// The signing request cannot be used.
     #[error("certificate signing request is refused")]
-    Request(#[source] crate::authority::AuthorityError),
-    /// The host is no member any more.
-    #[error("host {0} is no member")]
-    NoMember(HostId),
+    Request(#[source] AuthorityError),
+    /// The host may not.
+    #[error(transparent)]
+    Refused(#[from] Refused),
     /// The database failed.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
 }
 
-/// Uses the token up, notes the member and signs its key, all or nothing.
+/// Uses the token, notes the member and signs its key, all or nothing. A machine that was installed anew keeps its id.
 pub(crate) async fn enrol(
     hub: &Hub,
     authority: &Authority,
@@ -37,32 +50,67 @@ pub(crate) async fn enrol(
     check_hostname(&request.hostname)?;
     let now = hub.clock.now();
     let mut tx = hub.db.begin().await.map_err(unavailable)?;
-    if !join::redeem(&mut tx, &request.token, now).await.map_err(unavailable)? {
-        return Err(EnrolError::Token);
+    let token = join::redeem(&mut tx, &request.token, now).await.map_err(unavailable)??;
+    let known = store::member_by_name(&mut tx, &request.hostname).await.map_err(unavailable)?;
+    let host = match known {
+        Some(known) if known.host.up => return Err(EnrolError::NameTaken(request.hostname)),
+        Some(known) => known.host.id,
+        None => store::insert_host(&mut tx, &request.hostname, now).await.map_err(unavailable)?,
+    };
+    let member = store::get_member(&mut tx, host).await.map_err(unavailable)?;
+    let mut member = member.ok_or(Refused::NoMember)?;
+    if member.host.fenced() {
+        return Err(Refused::Fenced(request.hostname).into());
     }
-    let host = store::upsert_host(&mut tx, &request.hostname, now).await.map_err(unavailable)?;
-    let certificate = authority.sign_host(&request.csr, host, now).map_err(EnrolError::Request)?;
+    let signed = sign(hub, authority, host, &request.csr)?;
+    member.enrolled(&signed, authority.trust());
+    member.host.membership.admission = if token.approve { Admission::Pending } else { Admission::Admitted };
+    store::update_member(&mut tx, &member).await.map_err(unavailable)?;
     tx.commit().await.map_err(unavailable)?;
-    tracing::info!(%host, hostname = request.hostname, "host enrolled");
-    Ok(response(authority, host, certificate))
+    tracing::info!(
+        %host, hostname = request.hostname, token = token.id(), pending = token.approve,
+        certificate = signed.fingerprint, "host enrolled"
+    );
+    Ok(response(authority, host, signed.pem, token.approve))
 }
 
 /// Signs a member's new key.
 pub(crate) async fn renew(
     hub: &Hub,
     authority: &Authority,
-    host: HostId,
+    shown: &Shown,
     csr: &[u8],
 ) -> Result<wire::EnrolResponse, EnrolError> {
-    let mut conn = hub.db.read().await.map_err(unavailable)?;
-    let known = store::get_host(&mut conn, host).await.map_err(unavailable)?;
-    known.ok_or(EnrolError::NoMember(host))?;
-    let certificate = authority.sign_host(csr, host, hub.clock.now()).map_err(EnrolError::Request)?;
-    Ok(response(authority, host, certificate))
+    let mut tx = hub.db.begin().await.map_err(unavailable)?;
+    let member = store::get_member(&mut tx, shown.host).await.map_err(unavailable)?;
+    let mut member = member.ok_or(Refused::NoMember)?;
+    member.admits(shown)?;
+    let signed = sign(hub, authority, shown.host, csr)?;
+    member.renewed(shown, &signed, authority.trust());
+    store::update_member(&mut tx, &member).await.map_err(unavailable)?;
+    tx.commit().await.map_err(unavailable)?;
+    tracing::info!(
+        host = %shown.host, hostname = member.host.hostname, until = signed.expires_at.seconds_z(),
+        "a host's certificate was renewed"
+    );
+    Ok(response(authority, shown.host, signed.pem, false))
 }
 
-fn response(authority: &Authority, host: HostId, certificate: String) -> wire::EnrolResponse {
-    wire::EnrolResponse { host_id: host.to_string(), certificate, ca: authority.pem().to_owned() }
+/// Whether a caller is a member that may take part.
+pub(crate) async fn check(hub: &Hub, shown: &Shown) -> Result<(), EnrolError> {
+    let mut conn = hub.db.read().await.map_err(unavailable)?;
+    let member = store::get_member(&mut conn, shown.host).await.map_err(unavailable)?;
+    Ok(member.ok_or(Refused::NoMember)?.admits(shown)?)
+}
+
+fn sign(hub: &Hub, authority: &Authority, host: HostId, csr: &[u8]) -> Result<crate::authority::Signed, EnrolError> {
+    let signed = authority.sign_host(csr, host, hub.certificate_seconds, hub.clock.now());
+    signed.map_err(EnrolError::Request)
+}
+
+fn response(authority: &Authority, host: HostId, certificate: String, pending: bool) -> wire::EnrolResponse {
+    let ca = authority.pem();
+    wire::EnrolResponse { host_id: host.to_string(), certificate, ca, awaiting_approval: pending }
 }
 
 fn check_hostname(name: &str) -> Result<(), EnrolError> {

@@ -1,12 +1,19 @@
 //! Where services and streams meet: who is connected, what was touched, which questions are open.
 
-use crate::{session::SessionHandle, store};
+use crate::{
+    Authority,
+    host::{Member, Refused},
+    session::SessionHandle,
+    store,
+};
 use async_trait::async_trait;
 use controller_base::Clock;
 use controller_base::id::{HostId, ServerId};
 use controller_db::{Db, DbError};
 use controller_ports::Unavailable;
-use controller_ports::fleet::{AskError, DesiredState, Fleet, GuestObserver, Host, HostObserver, ObjectKey};
+use controller_ports::fleet::{
+    AskError, DesiredState, Fleet, GuestObserver, Host, HostChange, HostChangeError, HostObserver, ObjectKey,
+};
 use controller_ports::image::Images;
 use humilis_proto::federation::{self as wire, call::Question};
 use std::{
@@ -17,8 +24,10 @@ use std::{
     },
     time::Duration,
 };
-use tokio::sync::oneshot;
+use tokio::sync::{broadcast, oneshot};
 
+/// How long a host may take to say that it is there.
+const ALIVE: Duration = Duration::from_secs(3);
 /// How long a host may take to answer a question.
 const ANSWER: Duration = Duration::from_secs(15);
 
@@ -38,9 +47,12 @@ pub struct Sources {
 pub struct Hub {
     pub(crate) db: Db,
     pub(crate) clock: Clock,
+    /// How long a host's certificate holds.
+    pub(crate) certificate_seconds: i64,
     sources: OnceLock<Sources>,
     sessions: Mutex<HashMap<HostId, SessionHandle>>,
     next: AtomicU64,
+    expelled: broadcast::Sender<HostId>,
 }
 
 impl Hub {
@@ -52,15 +64,17 @@ impl Hub {
         db.migrate("fleet", store::MIGRATIONS).await
     }
 
-    /// A hub without streams. At the start of a controller no host is connected.
+    /// A hub without streams, which gives hosts certificates for so many seconds. At the start of a controller no host is
+    /// connected.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn open(db: Db, clock: Clock) -> Result<Arc<Self>, DbError> {
+    pub async fn open(db: Db, clock: Clock, certificate_seconds: i64) -> Result<Arc<Self>, DbError> {
         Self::migrate(&db).await?;
         store::disconnect_all(&db).await?;
         let (sources, sessions, next) = (OnceLock::new(), Mutex::default(), AtomicU64::new(1));
-        Ok(Arc::new(Self { db, clock, sources, sessions, next }))
+        let expelled = broadcast::Sender::new(16);
+        Ok(Arc::new(Self { db, clock, certificate_seconds, sources, sessions, next, expelled }))
     }
 
     /// Names the services, once, before the listener starts.
@@ -68,6 +82,17 @@ impl Hub {
         if self.sources.set(sources).is_err() {
             tracing::error!("the fleet was wired twice; the first wiring stays");
         }
+    }
+
+    /// Names of members that have not yet renewed since the authority changed, and would be lost by the end of the old one.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn behind(&self, authority: &Authority) -> Result<Vec<String>, DbError> {
+        let trust = authority.trust();
+        let members = store::list_members(&mut self.db.read().await?).await?;
+        let behind = |member: &Member| member.trust != trust || !member.former_certificate.is_empty();
+        Ok(members.into_iter().filter(behind).map(|member| member.host.hostname).collect())
     }
 
     /// A number for a session or a call.
@@ -96,12 +121,42 @@ impl Hub {
         own
     }
 
+    /// Ends a host's stream for good, and what else it gets.
+    pub(crate) fn expel(&self, host: HostId, why: &Refused) {
+        // Nobody may be listening.
+        let _ = self.expelled.send(host);
+        if let Some(session) = self.session(host) {
+            session.dismiss(why);
+        }
+    }
+
+    /// Ends when the host is expelled.
+    pub(crate) fn until_expelled(&self, host: HostId) -> impl Future<Output = ()> + Send + 'static {
+        let mut expelled = self.expelled.subscribe();
+        async move {
+            // Who missed some messages may have missed its own.
+            while expelled.recv().await.is_ok_and(|other| other != host) {}
+        }
+    }
+
+    pub(crate) fn session(&self, host: HostId) -> Option<SessionHandle> {
+        self.sessions().get(&host).cloned()
+    }
+
+    /// Whether a stream's host answers.
+    pub(crate) async fn is_alive(&self, session: &SessionHandle) -> bool {
+        let (answer, answered) = oneshot::channel();
+        let call = wire::Call { call: self.number(), question: Some(Question::Ping(wire::Ping {})) };
+        // An older hostd does not know the question, and says so: it is there.
+        session.ask(call, answer).await.is_ok() && matches!(tokio::time::timeout(ALIVE, answered).await, Ok(Ok(_)))
+    }
+
     fn sessions(&self) -> MutexGuard<'_, HashMap<HostId, SessionHandle>> {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn ask(&self, host: HostId, question: Question) -> Result<Vec<u8>, AskError> {
-        let session = self.sessions().get(&host).cloned().ok_or(AskError::NotConnected(host))?;
+        let session = self.session(host).ok_or(AskError::NotConnected(host))?;
         let (answer, answered) = oneshot::channel();
         let call = wire::Call { call: self.number(), question: Some(question) };
         session.ask(call, answer).await.map_err(|()| AskError::NotConnected(host))?;
@@ -128,12 +183,18 @@ impl Fleet for Hub {
 
     async fn hosts(&self) -> Result<Vec<Host>, Unavailable> {
         let mut conn = self.db.read().await.map_err(unavailable)?;
-        store::list_hosts(&mut conn).await.map_err(unavailable)
+        let members = store::list_members(&mut conn).await.map_err(unavailable)?;
+        Ok(members.into_iter().map(|member| member.host).collect())
     }
 
     async fn host(&self, id: HostId) -> Result<Option<Host>, Unavailable> {
         let mut conn = self.db.read().await.map_err(unavailable)?;
-        store::get_host(&mut conn, id).await.map_err(unavailable)
+        let member = store::get_member(&mut conn, id).await.map_err(unavailable)?;
+        Ok(member.map(|member| member.host))
+    }
+
+    async fn change_host(&self, id: HostId, change: HostChange) -> Result<(), HostChangeError> {
+        crate::change::change(self, id, change).await
     }
 
     async fn console_output(&self, host: HostId, server: ServerId, max_bytes: u64) -> Result<Vec<u8>, AskError> {

@@ -6,13 +6,16 @@
 //! Invariants:
 //! - A call without a member's certificate reaches nothing but enrolment.
 //! - A touch that is lost costs time only: every stream compares everything at its start and once a minute.
-//! - A host has at most one stream; a newer one ends the older.
+//! - A host has at most one stream; a newer one of the same process, or of one whose predecessor is silent, ends the older.
+//! - Of a host's certificates the newest counts; every call asks whether its host still is a member.
 //!
 //! ```text
 //! join token --Enrol--> member (certificate) --Session--> connected --stream ends--> away --Session--> connected
+//!                          \--Renew--> member (newer certificate)
 //! ```
 
 pub mod authority;
+mod change;
 mod convert;
 mod enrolment;
 pub mod host;
@@ -24,5 +27,5 @@ mod store;
 
 pub use authority::Authority;
 pub use hub::{Hub, Sources};
-pub use listener::serve;
+pub use listener::{ListenError, serve};
 pub use store::MIGRATIONS;

@@ -10,7 +10,7 @@ use controller_base::{
 use controller_db::testing::TestDb;
 use controller_ports::{
     Unavailable,
-    fleet::{AskError, Fleet, Host, HostResources, ObjectKey},
+    fleet::{AskError, Fleet, Host, HostChange, HostChangeError, HostResources, Membership, ObjectKey},
     network::{AttachRequest, RequestedNic},
 };
 use controller_web::testing;
@@ -32,6 +32,7 @@ pub fn host(id: HostId, up: bool) -> Host {
         underlay_address: format!("192.0.2.{}", id.uuid().as_bytes()[0]),
         physical_networks: vec!["public".to_owned()],
         version: String::new(),
+        membership: Membership::default(),
     }
 }
 
@@ -59,6 +60,9 @@ impl Fleet for FakeFleet {
     }
     async fn host(&self, id: HostId) -> Result<Option<Host>, Unavailable> {
         Ok(self.hosts.lock().unwrap().iter().find(|host| host.id == id).cloned())
+    }
+    async fn change_host(&self, id: HostId, _: HostChange) -> Result<(), HostChangeError> {
+        Err(HostChangeError::NoSuchHost(id))
     }
     async fn console_output(&self, host: HostId, _: ServerId, _: u64) -> Result<Vec<u8>, AskError> {
         Err(AskError::NotConnected(host))

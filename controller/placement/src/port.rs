@@ -114,6 +114,21 @@ impl HostObserver for PlacementService {
         };
         write.await.map_err(unavailable)
     }
+
+    async fn forget_host(&self, host: HostId) -> Result<Option<String>, Unavailable> {
+        let write = async {
+            let mut tx = self.db.begin().await?;
+            let servers = store::claims_on(&mut tx, host).await?;
+            if servers > 0 {
+                return Ok(Some(servers));
+            }
+            store::delete_host(&mut tx, host).await?;
+            tx.commit().await.map(|()| None)
+        };
+        let servers = write.await.map_err(unavailable)?;
+        Ok(servers
+            .map(|servers| format!("{servers} server{} placed there", if servers == 1 { " is" } else { "s are" })))
+    }
 }
 
 fn unavailable(error: DbError) -> Unavailable {
@@ -125,7 +140,7 @@ mod tests {
     use super::*;
     use controller_base::Timestamp;
     use controller_db::testing::databases;
-    use controller_ports::fleet::HostResources;
+    use controller_ports::fleet::{HostResources, Membership};
 
     fn host(name: &str, memory_mib: u64) -> Host {
         Host {
@@ -137,6 +152,7 @@ mod tests {
             underlay_address: String::new(),
             physical_networks: Vec::new(),
             version: String::new(),
+            membership: Membership::default(),
         }
     }
 
@@ -187,6 +203,34 @@ mod tests {
             assert!(matches!(claim(&service, ServerId::random()).await, Err(ClaimError::NoValidHost)));
             service.host_up(&only).await.unwrap();
             claim(&service, ServerId::random()).await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_drained_host_gets_nothing_new_and_one_with_servers_is_not_forgotten() {
+        for db in databases().await {
+            let clock = Clock::set_to(Timestamp(1));
+            let service = PlacementService::open((*db).clone(), clock, Ratios::default()).await.unwrap();
+            let mut only = host("a", 4096);
+            service.host_up(&only).await.unwrap();
+            let first = ServerId::random();
+            claim(&service, first).await.unwrap();
+            only.membership.drained = true;
+            service.host_up(&only).await.unwrap();
+            assert!(matches!(claim(&service, ServerId::random()).await, Err(ClaimError::NoValidHost)));
+            assert_eq!(claim(&service, first).await.unwrap().0, only.id, "what is there stays");
+            assert_eq!(service.forget_host(only.id).await.unwrap().unwrap(), "1 server is placed there");
+            only.membership.drained = false;
+            service.host_up(&only).await.unwrap();
+            claim(&service, ServerId::random()).await.unwrap();
+            for (server, _) in service.claims().await.unwrap() {
+                let mut tx = service.db.begin().await.unwrap();
+                service.release(&mut tx, server).await.unwrap();
+                tx.commit().await.unwrap();
+            }
+            assert_eq!(service.forget_host(only.id).await.unwrap(), None);
+            assert_eq!(service.forget_host(only.id).await.unwrap(), None);
+            assert!(service.usages().await.unwrap().is_empty());
         }
     }
 

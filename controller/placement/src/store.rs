@@ -9,9 +9,10 @@ use controller_ports::placement::{HostUsage, Resources};
 use sqlx::{AnyConnection, Row, any::AnyRow};
 
 /// Placement's tables.
-pub(crate) const MIGRATIONS: &[Migration] = &[Migration {
-    name: "0001_hosts_and_claims",
-    sql: "CREATE TABLE placement_host (
+pub(crate) const MIGRATIONS: &[Migration] = &[
+    Migration {
+        name: "0001_hosts_and_claims",
+        sql: "CREATE TABLE placement_host (
     host_id TEXT PRIMARY KEY,
     hostname TEXT NOT NULL,
     up BIGINT NOT NULL,
@@ -30,16 +31,18 @@ CREATE TABLE placement_claim (
     created_at BIGINT NOT NULL
 );
 CREATE INDEX placement_claim_host ON placement_claim (host_id, vcpus, memory_mib, disk_gib);",
-}];
+    },
+    Migration { name: "0002_drained", sql: "ALTER TABLE placement_host ADD COLUMN drained BIGINT NOT NULL DEFAULT 0;" },
+];
 
-const USAGE: &str = "SELECT h.host_id, h.hostname, h.up, h.vcpus, h.memory_mib, h.disk_gib, h.generation, \
+const USAGE: &str = "SELECT h.host_id, h.hostname, h.up, h.drained, h.vcpus, h.memory_mib, h.disk_gib, h.generation, \
     COALESCE(c.vcpus, 0) AS used_vcpus, COALESCE(c.memory_mib, 0) AS used_memory_mib, \
     COALESCE(c.disk_gib, 0) AS used_disk_gib, COALESCE(c.servers, 0) AS servers \
     FROM placement_host h LEFT JOIN (SELECT host_id, CAST(SUM(vcpus) AS BIGINT) AS vcpus, \
     CAST(SUM(memory_mib) AS BIGINT) AS memory_mib, CAST(SUM(disk_gib) AS BIGINT) AS disk_gib, COUNT(*) AS servers \
     FROM placement_claim GROUP BY host_id) c ON c.host_id = h.host_id ORDER BY h.hostname";
 
-/// A host with its usage, and whether it is up.
+/// A host with its usage, and whether it takes servers.
 pub(crate) async fn hosts(connection: &mut AnyConnection) -> Result<Vec<(Candidate, bool)>, DbError> {
     let rows = sqlx::query(USAGE).fetch_all(connection).await?;
     rows.iter().map(read_host).collect()
@@ -47,10 +50,10 @@ pub(crate) async fn hosts(connection: &mut AnyConnection) -> Result<Vec<(Candida
 
 /// Notes what a host offers; unchanged facts write nothing.
 pub(crate) async fn put_host(connection: &mut AnyConnection, host: &Host, now: Timestamp) -> Result<(), DbError> {
-    let upsert = "INSERT INTO placement_host (host_id, hostname, up, vcpus, memory_mib, disk_gib, generation, updated_at) \
-        VALUES ($1, $2, 1, $3, $4, $5, 1, $6) ON CONFLICT (host_id) DO UPDATE SET hostname = excluded.hostname, up = 1, \
+    let upsert = "INSERT INTO placement_host (host_id, hostname, up, vcpus, memory_mib, disk_gib, generation, updated_at, \
+        drained) VALUES ($1, $2, 1, $3, $4, $5, 1, $6, $7) ON CONFLICT (host_id) DO UPDATE SET hostname = excluded.hostname, up = 1, \
         vcpus = excluded.vcpus, memory_mib = excluded.memory_mib, disk_gib = excluded.disk_gib, \
-        generation = placement_host.generation + 1, updated_at = excluded.updated_at";
+        generation = placement_host.generation + 1, updated_at = excluded.updated_at, drained = excluded.drained";
     sqlx::query(upsert)
         .bind(host.id.to_string())
         .bind(host.hostname.clone())
@@ -58,6 +61,7 @@ pub(crate) async fn put_host(connection: &mut AnyConnection, host: &Host, now: T
         .bind(stored(host.resources.memory_mib))
         .bind(stored(host.resources.disk_gib))
         .bind(now.0)
+        .bind(i64::from(host.membership.drained))
         .execute(connection)
         .await?;
     Ok(())
@@ -75,10 +79,21 @@ pub(crate) async fn set_down(connection: &mut AnyConnection, host: HostId, now: 
     Ok(())
 }
 
+/// How many servers have room on a host.
+pub(crate) async fn claims_on(connection: &mut AnyConnection, host: HostId) -> Result<i64, DbError> {
+    let select = "SELECT COUNT(*) AS servers FROM placement_claim WHERE host_id = $1";
+    Ok(sqlx::query(select).bind(host.to_string()).fetch_one(connection).await?.try_get("servers")?)
+}
+
+/// Forgets a host on which no server has room.
+pub(crate) async fn delete_host(connection: &mut AnyConnection, host: HostId) -> Result<(), DbError> {
+    sqlx::query("DELETE FROM placement_host WHERE host_id = $1").bind(host.to_string()).execute(connection).await?;
+    Ok(())
+}
+
 /// Whether the host still was as it was judged; if so nobody else judges it by the same facts.
 pub(crate) async fn advance(connection: &mut AnyConnection, host: HostId, seen: Generation) -> Result<bool, DbError> {
-    let update =
-        "UPDATE placement_host SET generation = generation + 1 WHERE host_id = $1 AND generation = $2 AND up = 1";
+    let update = "UPDATE placement_host SET generation = generation + 1 WHERE host_id = $1 AND generation = $2 AND up = 1 AND drained = 0";
     let done = sqlx::query(update).bind(host.to_string()).bind(seen.0).execute(connection).await?;
     Ok(done.rows_affected() == 1)
 }
@@ -141,7 +156,8 @@ fn read_host(row: &AnyRow) -> Result<(Candidate, bool), DbError> {
         servers: amount(row, "servers")?,
     };
     let generation = Generation(row.try_get("generation")?);
-    Ok((Candidate { usage, generation }, row.try_get::<i64, _>("up")? != 0))
+    let (up, drained): (i64, i64) = (row.try_get("up")?, row.try_get("drained")?);
+    Ok((Candidate { usage, generation }, up != 0 && drained == 0))
 }
 
 fn amount(row: &AnyRow, column: &str) -> Result<u64, DbError> {

@@ -1,14 +1,16 @@
 //! The command line; a file per command.
 
 mod audit;
+mod authority;
 mod bootstrap;
 mod config;
 mod events;
-mod join_token;
+mod host;
 mod policy;
 mod rotate_keys;
 mod routes;
 mod serve;
+mod token;
 
 use crate::config::Config;
 use clap::{Parser, Subcommand};
@@ -37,8 +39,12 @@ enum Command {
     Audit(audit::Arguments),
     /// Show who changed what, and who got or was refused a token.
     Events(events::Arguments),
-    /// Print a one-time token with which a host joins.
-    JoinToken(join_token::Arguments),
+    /// Show and change the hosts of the federation.
+    Host(host::Arguments),
+    /// Print a one-time token with which a host joins: `host token create`.
+    JoinToken(token::Create),
+    /// Show and replace the federation's certificate authority.
+    Authority(authority::Arguments),
     /// Make the staged key of tokens or credentials the primary one.
     RotateKeys(rotate_keys::Arguments),
     /// Show or check the configuration.
@@ -66,7 +72,9 @@ impl Arguments {
             Command::Policy(arguments) => policy::run(arguments, &config),
             Command::Audit(arguments) => block_on(1, audit::run(arguments, config)),
             Command::Events(arguments) => block_on(1, events::run(arguments, config)),
-            Command::JoinToken(arguments) => block_on(1, join_token::run(arguments, config)),
+            Command::Host(arguments) => block_on(1, host::run(arguments, config)),
+            Command::JoinToken(arguments) => block_on(1, token::create(arguments, config)),
+            Command::Authority(arguments) => block_on(1, authority::run(arguments, config)),
             Command::RotateKeys(arguments) => block_on(1, rotate_keys::run(arguments, config)),
             Command::Routes(arguments) => Ok(routes::run(&arguments)),
             Command::Config(_) => Ok(ExitCode::SUCCESS),

@@ -44,6 +44,8 @@ pub struct FederationConfig {
     pub listen: SocketAddr,
     /// Names and addresses under which hosts dial; those of the API come by themselves.
     pub names: Vec<String>,
+    /// How long a host's certificate holds, seconds; hosts renew theirs after two thirds of it.
+    pub host_certificate_seconds: i64,
 }
 
 /// Section `metrics`.
@@ -69,7 +71,8 @@ impl Default for ApiConfig {
 
 impl Default for FederationConfig {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([0, 0, 0, 0], 8444)), names: Vec::new() }
+        let listen = SocketAddr::from(([0, 0, 0, 0], 8444));
+        Self { listen, names: Vec::new(), host_certificate_seconds: 30 * 86_400 }
     }
 }
 

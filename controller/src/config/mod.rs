@@ -215,6 +215,9 @@ impl Config {
         if let Err(error) = config.identity.security_compliance.strength() {
             bail!("identity.security_compliance.password_regex: {error}");
         }
+        if config.federation.host_certificate_seconds < 10 {
+            bail!("federation.host_certificate_seconds must be 10 or more");
+        }
         if config.identity.token_seconds <= 0 {
             bail!("identity.token_seconds must be positive");
         }
@@ -265,6 +268,7 @@ mod tests {
         assert!(Config::parse("nonsense = 1").is_err());
         assert!(Config::parse("[api]\nlisten_to = 1").is_err());
         assert!(Config::parse("worker_threads = 0").is_err());
+        assert!(Config::parse("[federation]\nhost_certificate_seconds = 9").is_err());
         assert!(Config::parse("[placement]\nmemory_percent = 0").is_err());
     }
 

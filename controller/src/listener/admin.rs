@@ -42,6 +42,7 @@ pub async fn serve(cloud: Arc<Cloud>, stop: CancellationToken) -> anyhow::Result
         .route("/audit", get(audit))
         .route("/operations", get(operations))
         .route("/events", get(events))
+        .merge(super::hosts::routes())
         .with_state(cloud);
     axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await?;
     let _ = fs::remove_file(&path);
@@ -123,7 +124,8 @@ fn follow(cloud: Arc<Cloud>, query: EventQuery) -> impl futures::Stream<Item = R
     })
 }
 
-fn failed(error: &dyn std::error::Error) -> (StatusCode, String) {
+/// What an operator is told who could not be served.
+pub(super) fn failed(error: &dyn std::error::Error) -> (StatusCode, String) {
     let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
     (StatusCode::SERVICE_UNAVAILABLE, format!("{error}{cause}"))
 }

@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
+    sync::watch,
 };
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
@@ -20,14 +21,14 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// How long running requests may take to end.
 const GRACE: Duration = Duration::from_secs(15);
 
-/// Accepts connections until `stop`.
+/// Accepts connections until `stop`, each by what secures the port at that moment.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
-    tls: Option<TlsAcceptor>,
+    tls: watch::Receiver<Option<TlsAcceptor>>,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
-    let scheme = Scheme(if tls.is_some() { "https" } else { "http" });
+    let scheme = Scheme(if tls.borrow().is_some() { "https" } else { "http" });
     let router = router.layer(Extension(scheme));
     let graceful = GracefulShutdown::new();
     loop {
@@ -44,7 +45,7 @@ pub async fn serve(
                 continue;
             }
         };
-        let (router, tls, watcher) = (router.clone(), tls.clone(), graceful.watcher());
+        let (router, tls, watcher) = (router.clone(), tls.borrow().clone(), graceful.watcher());
         tokio::spawn(async move {
             if let Err(error) = connection(stream, router, tls, watcher).await {
                 tracing::debug!(%error, "a connection ended badly");

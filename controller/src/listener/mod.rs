@@ -1,6 +1,7 @@
 //! The sockets: REST over TLS or plain, the federation, metrics on loopback, and the operators' socket.
 
 pub mod admin;
+mod hosts;
 mod http;
 mod tls;
 
@@ -9,7 +10,7 @@ use anyhow::Context as _;
 use axum::{Router, extract::State, routing::get};
 use controller_web::mount;
 use std::{net::SocketAddr, sync::Arc};
-use tokio::{net::TcpListener, task::JoinSet};
+use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 /// Serves everything until `stop`, then lets running requests end.
@@ -23,9 +24,12 @@ pub async fn serve(cloud: Arc<Cloud>, stop: CancellationToken) -> anyhow::Result
     let federation = bind(config.federation.listen).await?;
     let mut tasks = JoinSet::new();
     let acceptor = tls::acceptor(&config.api, &cloud.platform.authority, cloud.platform.clock.now())?;
+    let (fresh, acceptor) = watch::channel(acceptor);
+    let (_, none) = watch::channel(None);
     let router = mount::mount(cloud.services.clone());
     tasks.spawn(http::serve(api, router, acceptor, stop.clone()));
-    tasks.spawn(http::serve(metrics, metrics_router(&cloud), None, stop.clone()));
+    tasks.spawn(tls::refresh(cloud.clone(), fresh, stop.clone()));
+    tasks.spawn(http::serve(metrics, metrics_router(&cloud), none, stop.clone()));
     tasks.spawn(federate(cloud.clone(), federation, stop.clone()));
     tasks.spawn(admin::serve(cloud.clone(), stop.clone()));
     tracing::info!(url = config.api.base_url(), federation = %config.federation.listen, "the controller serves");

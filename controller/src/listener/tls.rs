@@ -1,6 +1,9 @@
-//! The REST APIs' certificate.
+//! The REST APIs' certificate, made or read anew every day and when the authority changes.
 
-use crate::config::{ApiConfig, Tls};
+use crate::{
+    config::{ApiConfig, Tls},
+    wiring::Cloud,
+};
 use anyhow::Context as _;
 use controller_base::Timestamp;
 use controller_fleet::Authority;
@@ -8,8 +11,34 @@ use rustls::{
     ServerConfig,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
 };
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
+use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+
+/// How often, if nothing else happens.
+const REFRESH: Duration = Duration::from_secs(86_400);
+
+/// Keeps the certificate young until `stop`.
+pub async fn refresh(
+    cloud: Arc<Cloud>,
+    fresh: watch::Sender<Option<TlsAcceptor>>,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let platform = &cloud.platform;
+    let mut changes = platform.authority.changes();
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            Ok(()) = changes.changed() => {}
+            () = tokio::time::sleep(REFRESH) => {}
+        }
+        match acceptor(&platform.config.api, &platform.authority, platform.clock.now()) {
+            Ok(acceptor) => drop(fresh.send_replace(acceptor)),
+            Err(error) => tracing::error!("the certificate of the REST APIs stays as it was: {error:#}"),
+        }
+    }
+}
 
 /// What accepts TLS, if TLS is wanted.
 pub fn acceptor(config: &ApiConfig, authority: &Authority, now: Timestamp) -> anyhow::Result<Option<TlsAcceptor>> {

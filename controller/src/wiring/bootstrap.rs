@@ -14,7 +14,7 @@ use std::{fs, io::Write as _, os::unix::fs::OpenOptionsExt as _, path::Path};
 /// The database or the state directory fails.
 pub async fn bootstrap(cloud: &Cloud, again: bool) -> anyhow::Result<()> {
     let config = &cloud.platform.config;
-    write(&config.state_directory.join("ca.pem"), cloud.platform.authority.pem(), 0o644)?;
+    publish_authority(cloud)?;
     if !again && !cloud.identity.is_empty().await? {
         let catalog = catalog(&config.api.base_url());
         return Ok(cloud.identity.publish(&config.identity.region, &catalog).await?);
@@ -36,6 +36,14 @@ pub async fn bootstrap(cloud: &Cloud, again: bool) -> anyhow::Result<()> {
     cloud.identity.bootstrap(&wanted).await?;
     tracing::info!(user = wanted.user, clouds = %path.display(), "the administrator is there");
     Ok(())
+}
+
+/// Writes down what clients of the REST APIs shall trust: two authorities while one is replaced.
+///
+/// # Errors
+/// The state directory fails.
+pub fn publish_authority(cloud: &Cloud) -> anyhow::Result<()> {
+    write(&cloud.platform.config.state_directory.join("ca.pem"), &cloud.platform.authority.pem(), 0o644)
 }
 
 /// The services of this binary and where clients find them.

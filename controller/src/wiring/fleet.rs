@@ -9,7 +9,8 @@ use controller_placement::PlacementService;
 use std::sync::Arc;
 
 pub(super) async fn open(platform: &Platform) -> anyhow::Result<Arc<Hub>> {
-    Ok(Hub::open(platform.db.clone(), platform.clock.clone()).await?)
+    Ok(Hub::open(platform.db.clone(), platform.clock.clone(), platform.config.federation.host_certificate_seconds)
+        .await?)
 }
 
 pub(super) fn wire(

@@ -18,11 +18,12 @@ use controller_db::Db;
 use controller_fleet::{Authority, Hub};
 use controller_identity::Identity;
 use controller_network::NetworkService;
+use controller_placement::PlacementService;
 use controller_web::{RouteInfo, RuleDefault, Service, WebState};
 use controller_work::{Reconcilers, Runner};
 use std::sync::Arc;
 
-pub use bootstrap::bootstrap;
+pub use bootstrap::{bootstrap, publish_authority};
 
 /// What every service stands on.
 pub struct Platform {
@@ -58,6 +59,8 @@ pub struct Cloud {
     pub compute: Compute,
     /// For the audit.
     pub networks: NetworkService,
+    /// How full the hosts are.
+    pub placement: PlacementService,
 }
 
 impl Platform {
@@ -105,7 +108,7 @@ impl Cloud {
             ("/compute", controller_compute::service(compute.clone(), &web)),
             ("/network", controller_network::api::service(networks.clone(), &web)),
         ];
-        Ok(Self { platform, policy, services, hub, identity, compute, networks })
+        Ok(Self { platform, policy, services, hub, identity, compute, networks, placement })
     }
 
     /// Takes up unfinished operations and starts periodic work.

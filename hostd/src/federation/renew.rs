@@ -23,13 +23,21 @@ pub enum RenewError {
     Identity(#[from] IdentityError),
 }
 
+/// Between two renewals at least.
+const LEAST: Duration = Duration::from_secs(1);
+
 /// How long until the certificate has lived two thirds of its life.
 #[must_use]
 pub fn due(identity: &Identity) -> Duration {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let Ok((from, to)) = identity.validity() else { return Duration::ZERO };
+    let Ok((from, to)) = identity.validity() else { return LEAST };
     let at = from + to.saturating_sub(from) / 3 * 2;
-    Duration::from_secs(u64::try_from(at).unwrap_or(0)).saturating_sub(now)
+    Duration::from_secs(u64::try_from(at).unwrap_or(0)).saturating_sub(now()).max(LEAST)
+}
+
+/// The time since the epoch.
+#[must_use]
+pub fn now() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 /// Gets a certificate for a new key and writes both down.

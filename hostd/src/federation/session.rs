@@ -21,6 +21,8 @@ const QUEUE: usize = 64;
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 /// Before the ledger is tried again.
 const LEDGER_RETRY: Duration = Duration::from_secs(1);
+/// Before the same complaint is logged again.
+const REPEAT: Duration = Duration::from_secs(60);
 /// More console than this is not sent at once.
 const MAX_CONSOLE: u64 = 1024 * 1024;
 
@@ -51,6 +53,30 @@ enum Ended {
     Closed,
     #[error("the certificate was renewed")]
     Renewed,
+    #[error(
+        "this host's certificate expired at {0}: join again by `hostd enrol` with a new token, or configure one and restart"
+    )]
+    Expired(String),
+}
+
+/// What is said once is not repeated every few seconds.
+#[derive(Default)]
+struct Complaints {
+    last: Option<(String, Instant)>,
+}
+
+impl Complaints {
+    fn make(&mut self, ended: &Ended) {
+        let said = ended.to_string();
+        let known = self.last.as_ref().is_some_and(|(last, at)| *last == said && at.elapsed() < REPEAT);
+        let error = ended as &dyn std::error::Error;
+        if known {
+            tracing::debug!(error, "not connected");
+        } else {
+            tracing::warn!(error, "not connected");
+            self.last = Some((said, Instant::now()));
+        }
+    }
 }
 
 impl From<tonic::Status> for Ended {
@@ -64,6 +90,8 @@ impl From<tonic::Status> for Ended {
 struct Progress {
     /// Desired state came in.
     fruitful: bool,
+    /// The controller wants the certificate to be renewed now.
+    renew: bool,
     /// The newest sequence that is not acknowledged because the ledger could not be written.
     unwritten: Option<u64>,
 }
@@ -71,7 +99,7 @@ struct Progress {
 impl Session {
     /// Holds the stream for ever.
     pub async fn run(mut self) {
-        let mut wait = BACKOFF.0;
+        let (mut wait, mut complaints) = (BACKOFF.0, Complaints::default());
         loop {
             let mut progress = Progress::default();
             let ended = self.stream(&mut progress).await;
@@ -81,7 +109,7 @@ impl Session {
             }
             match ended {
                 Ended::Renewed => wait = BACKOFF.0,
-                ended => tracing::warn!(error = &ended as &dyn std::error::Error, "not connected"),
+                ended => complaints.make(&ended),
             }
             sleep(wait).await;
             wait = (wait * 2).min(BACKOFF.1);
@@ -97,6 +125,9 @@ impl Session {
     }
 
     async fn try_stream(&mut self, progress: &mut Progress) -> Result<std::convert::Infallible, Ended> {
+        if let Some(when) = self.identity.expired(renew::now()) {
+            return Err(Ended::Expired(when));
+        }
         let channel = channel(&self.identity)?;
         let mut client = FederationClient::new(channel.clone()).max_decoding_message_size(MAX_MESSAGE);
         let (up, messages) = mpsc::channel(QUEUE);
@@ -113,6 +144,9 @@ impl Session {
                 message = down.message() => {
                     let message = message?.ok_or(Ended::Closed)?;
                     self.take(message, &up, progress).await?;
+                    if std::mem::take(&mut progress.renew) {
+                        renewal = Instant::now();
+                    }
                     ledger_retry = Instant::now() + LEDGER_RETRY;
                 }
                 changed = board.changes() => send(&up, Up::Observed(convert::observed(false, changed))).await?,
@@ -158,6 +192,7 @@ impl Session {
             Some(Down::Call(call)) => {
                 drop(tokio::spawn(answer(self.guests.clone(), self.audit.clone(), call, up.clone())))
             }
+            Some(Down::Renew(wire::Renew {})) => progress.renew = true,
             // A newer controller's message: it is for newer hosts.
             None => tracing::warn!("a message of the controller is not understood"),
         }
@@ -176,6 +211,7 @@ async fn answer(guests: GuestsHandle, audit: Audit, call: wire::Call, up: mpsc::
             Ok(text) => Outcome::Data(text.into_bytes()),
             Err(error) => Outcome::Error(error.to_string()),
         },
+        Some(Question::Ping(wire::Ping {})) => Outcome::Data(Vec::new()),
         None => Outcome::Error("this host does not know the question".into()),
     };
     let result = wire::Result { call: call.call, outcome: Some(outcome) };

@@ -49,6 +49,7 @@ struct State {
     sequence: u64,
     acknowledged: u64,
     short_lived: bool,
+    expired: bool,
     call: u64,
     calls: HashMap<u64, oneshot::Sender<Result<Vec<u8>, String>>>,
 }
@@ -96,6 +97,18 @@ impl Controller {
     /// Whether certificates are signed that have nearly ended.
     pub fn sign_short_lived(&self, short_lived: bool) {
         self.shared.state.lock().unwrap().short_lived = short_lived;
+    }
+
+    /// Whether certificates are signed that have ended.
+    pub fn sign_expired(&self, expired: bool) {
+        self.shared.state.lock().unwrap().expired = expired;
+    }
+
+    /// Tells the host to get a new certificate.
+    pub async fn ask_for_renewal(&self) {
+        let down = self.wait(|state| state.down.clone(), "a connection", String::new).await;
+        let message = Down::Renew(wire::Renew {});
+        down.send(Ok(wire::ControllerMessage { message: Some(message) })).await.unwrap();
     }
 
     /// Wants an object; sent at once when the host is connected.
@@ -279,8 +292,17 @@ impl Service {
             request.params.not_before = (SystemTime::now() - Duration::from_secs(3600)).into();
             request.params.not_after = (SystemTime::now() + Duration::from_secs(600)).into();
         }
+        if self.0.state.lock().unwrap().expired {
+            request.params.not_before = (SystemTime::now() - Duration::from_secs(3600)).into();
+            request.params.not_after = (SystemTime::now() - Duration::from_secs(1)).into();
+        }
         let certificate = request.signed_by(&self.0.issuer).unwrap().pem();
-        Response::new(wire::EnrolResponse { host_id: "host".into(), certificate, ca: self.0.ca.clone() })
+        Response::new(wire::EnrolResponse {
+            host_id: "host".into(),
+            certificate,
+            ca: self.0.ca.clone(),
+            awaiting_approval: false,
+        })
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod controller;
 mod daemon;
+mod membership;
 mod programs;
 mod stories;
 mod world;

@@ -12,6 +12,8 @@ use tempfile::TempDir;
 /// A story's world.
 pub struct World {
     pub controller: Controller,
+    /// With what the host joins.
+    pub token: String,
     /// A guest's id that no other story has.
     pub id: String,
     dir: TempDir,
@@ -40,7 +42,7 @@ impl World {
         let dir = tempfile::tempdir().unwrap();
         let cgroup = format!("humilis-test-{}", std::process::id());
         let id = format!("0d1f2b1c-6f0b-4c3e-9a57-{:012}", std::process::id());
-        Self { controller: Controller::start().await, id, dir, cgroup }
+        Self { controller: Controller::start().await, token: TOKEN.into(), id, dir, cgroup }
     }
 
     pub fn state(&self) -> PathBuf {
@@ -51,12 +53,13 @@ impl World {
         let path = self.dir.path().join("hostd.toml");
         let text = format!(
             "state_dir = {:?}\nhostname = 'host'\nlog = 'debug,h2=info,hyper=info,tower=info,tonic=info,rustls=info'\n\
-             [controller]\nurl = {:?}\nca_fingerprint = {:?}\njoin_token = {TOKEN:?}\n\
+             [controller]\nurl = {:?}\nca_fingerprint = {:?}\njoin_token = {:?}\n\
              [guests]\nvmm = {:?}\ncgroup_parent = {:?}\nports_deadline = 3\nstart_deadline = 20\n\
              [images]\nunused_bytes = 0\n[network]\nnamespace_dir = {:?}\n[local]\nmetrics = ''\n",
             self.state(),
             self.controller.url,
             self.controller.fingerprint,
+            self.token,
             programs::vmm(),
             self.cgroup,
             self.dir.path().join("netns"),

@@ -1,5 +1,6 @@
 //! Requests about hosts.
 
+use super::change_api;
 use super::wire::{self, Member};
 use crate::failure::not_found;
 use crate::{Compute, Failure};
@@ -17,6 +18,7 @@ pub(crate) fn routes() -> Routes<Compute> {
         .get("/v2.1/os-hypervisors/{id}", "os_compute_api:os-hypervisors:show", hypervisor)
         .get("/v2.1/os-availability-zone", "os_compute_api:os-availability-zone:list", zones)
         .get("/v2.1/os-availability-zone/detail", "os_compute_api:os-availability-zone:detail", zones_detail)
+        .merge(change_api::routes())
 }
 
 async fn services(State(compute): State<Compute>, context: Context, params: Params) -> Result<Json<Value>, Failure> {
@@ -111,7 +113,8 @@ async fn zones_detail(State(compute): State<Compute>, context: Context) -> Resul
     let mut hosts = Map::new();
     for member in compute.members().await? {
         let host = member.host;
-        let service = json!({"available": host.up, "active": true, "updated_at": host.last_seen.micros_naive()});
+        let service =
+            json!({"available": host.up, "active": !host.disabled(), "updated_at": host.last_seen.micros_naive()});
         hosts.insert(host.hostname, json!({"nova-compute": service}));
     }
     let zone = json!({"zoneName": compute.config.availability_zone, "zoneState": {"available": true}, "hosts": hosts});
@@ -119,7 +122,7 @@ async fn zones_detail(State(compute): State<Compute>, context: Context) -> Resul
 }
 
 impl Compute {
-    async fn members(&self) -> Result<Vec<Member>, Failure> {
+    pub(super) async fn members(&self) -> Result<Vec<Member>, Failure> {
         let usages = self.placement.usages().await?;
         let mut usages: HashMap<_, _> = usages.into_iter().map(|usage| (usage.host_id, usage)).collect();
         let hosts = self.fleet.hosts().await?;

@@ -1,8 +1,9 @@
 //! What operators want to know of hosts: `os-services`, `os-hypervisors`, `os-availability-zone`.
 //!
-//! Owns nothing: the fleet knows the hosts, placement how full they are. Services cannot be disabled here; a host is taken out by
-//! the fleet.
+//! Owns nothing: the fleet knows the hosts, placement how full they are. A disabled service is a drained host, one that is forced
+//! down a fenced one, and a deleted one is removed from the fleet.
 
 pub(crate) mod api;
+mod change_api;
 pub(crate) mod policy;
 mod wire;

@@ -11,6 +11,8 @@ const fn rule(name: &'static str, check: &'static str, description: &'static str
 /// The rules.
 pub(crate) const RULES: &[RuleDefault] = &[
     rule("os_compute_api:os-services:list", ADMIN, "List compute services"),
+    rule("os_compute_api:os-services:update", ADMIN, "Enable, disable or force down a compute service"),
+    rule("os_compute_api:os-services:delete", ADMIN, "Remove a compute service"),
     rule("os_compute_api:os-hypervisors:list", ADMIN, "List hypervisors"),
     rule("os_compute_api:os-hypervisors:list-detail", ADMIN, "List hypervisors with details"),
     rule("os_compute_api:os-hypervisors:show", ADMIN, "Show a hypervisor"),

@@ -31,6 +31,16 @@ impl Member {
         if self.host.up { "up" } else { "down" }
     }
 
+    fn status(&self) -> &'static str {
+        if self.host.disabled() { "disabled" } else { "enabled" }
+    }
+
+    /// Why it is disabled; nothing when it is not or nobody said.
+    fn reason(&self) -> Value {
+        let reason = Some(&self.host.membership.reason).filter(|reason| self.host.disabled() && !reason.is_empty());
+        json!(reason)
+    }
+
     /// Its `nova-compute` entry.
     pub(super) fn service(&self, zone: &str, version: Minor) -> Value {
         let mut out = json!({
@@ -38,13 +48,13 @@ impl Member {
             "binary": "nova-compute",
             "host": self.host.hostname,
             "zone": zone,
-            "status": "enabled",
+            "status": self.status(),
             "state": self.state(),
             "updated_at": self.host.last_seen.micros_naive(),
-            "disabled_reason": Value::Null,
+            "disabled_reason": self.reason(),
         });
         if version >= 11 {
-            out["forced_down"] = json!(false);
+            out["forced_down"] = json!(self.host.fenced());
         }
         out
     }
@@ -55,7 +65,7 @@ impl Member {
             "id": self.id(version),
             "hypervisor_hostname": self.host.hostname,
             "state": self.state(),
-            "status": "enabled",
+            "status": self.status(),
         })
     }
 
@@ -65,7 +75,7 @@ impl Member {
         out["hypervisor_type"] = json!("Humilis");
         out["hypervisor_version"] = json!(version_number(&self.host.version));
         out["host_ip"] = json!(self.host.underlay_address);
-        out["service"] = json!({"id": self.id(version), "host": self.host.hostname, "disabled_reason": Value::Null});
+        out["service"] = json!({"id": self.id(version), "host": self.host.hostname, "disabled_reason": self.reason()});
         if version < 88 {
             for (name, value) in self.amounts() {
                 out[name] = value;

@@ -326,6 +326,34 @@ async fn operators_see_hosts_and_tenants_do_not() {
     let services = world.get("/v2.1/os-services?binary=nova-compute", "admin", 53).await.json();
     assert_eq!((&services["services"][0]["state"], &services["services"][0]["host"]), (&json!("up"), &json!("host-1")));
     assert_eq!(world.get("/v2.1/os-services", "member", 1).await.status, 403);
+    let id = services["services"][0]["id"].as_str().unwrap();
+    let put = async |path: &str, token: &str, version: u16, body: Value| {
+        world.send(Method::PUT, &format!("/v2.1/os-services/{path}"), token, version, Some(body)).await
+    };
+    let disable = json!({"status": "disabled", "disabled_reason": "disk"});
+    assert_eq!(put(id, "member", 53, disable.clone()).await.status, 403);
+    let service = put(id, "admin", 53, disable).await.json();
+    assert_eq!(
+        (&service["service"]["status"], &service["service"]["disabled_reason"]),
+        (&json!("disabled"), &json!("disk"))
+    );
+    let hypervisor = world.get(&format!("/v2.1/os-hypervisors/{id}"), "admin", 53).await.json();
+    assert_eq!(hypervisor["hypervisor"]["status"], "disabled");
+    let enabled = put("enable", "admin", 1, json!({"host": "host-1", "binary": "nova-compute"})).await.json();
+    assert_eq!(enabled["service"], json!({"host": "host-1", "binary": "nova-compute", "status": "enabled"}));
+    let services = world.get("/v2.1/os-services", "admin", 1).await.json();
+    assert_eq!(
+        (&services["services"][0]["status"], &services["services"][0]["disabled_reason"]),
+        (&json!("enabled"), &Value::Null)
+    );
+    let down = put("force-down", "admin", 11, json!({"host": "host-1", "binary": "nova-compute", "forced_down": true}));
+    assert_eq!(down.await.json()["service"]["forced_down"], true);
+    let service = put(id, "admin", 53, json!({"forced_down": false})).await.json();
+    assert_eq!(service["service"]["forced_down"], false);
+    assert_eq!(put("enable", "admin", 1, json!({"host": "other", "binary": "nova-compute"})).await.status, 404);
+    assert_eq!(put("nonsense", "admin", 1, json!({})).await.status, 404);
+    let path = format!("/v2.1/os-services/{id}");
+    assert_eq!(world.send(Method::DELETE, &path, "admin", 53, None).await.status, 409);
     let old = world.get("/v2.1/os-hypervisors/detail", "admin", 1).await.json();
     assert_eq!(old["hypervisors"][0]["vcpus_used"], 1);
     let new = world.get("/v2.1/os-hypervisors/detail", "admin", 88).await.json();

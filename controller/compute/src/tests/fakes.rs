@@ -6,7 +6,9 @@ use controller_base::Timestamp;
 use controller_base::id::{HostId, ImageId, NetworkId, PortId, ProjectId, SecurityGroupId, ServerId};
 use controller_db::Tx;
 use controller_ports::Unavailable;
-use controller_ports::fleet::{AskError, Fleet, Host, HostResources, ObjectKey};
+use controller_ports::fleet::{
+    Admission, AskError, Fleet, Host, HostChange, HostChangeError, HostResources, Membership, ObjectKey,
+};
 use controller_ports::image::{Content, Image, Images};
 use controller_ports::network::{AttachError, AttachRequest, AttachedPort, Networks, RequestedNic};
 use controller_ports::placement::{ClaimError, Constraints, HostUsage, Placement, Resources};
@@ -30,6 +32,7 @@ pub fn host() -> HostId {
 pub struct FakeFleet {
     pub down: Mutex<bool>,
     pub touched: Mutex<Vec<ObjectKey>>,
+    pub membership: Mutex<Membership>,
 }
 
 #[async_trait]
@@ -50,7 +53,25 @@ impl Fleet for FakeFleet {
             underlay_address: "192.0.2.1".to_owned(),
             physical_networks: Vec::new(),
             version: "0.1.0".to_owned(),
+            membership: self.membership.lock().unwrap().clone(),
         }))
+    }
+    async fn change_host(&self, id: HostId, change: HostChange) -> Result<(), HostChangeError> {
+        let mut own = self.membership.lock().unwrap();
+        match change {
+            _ if id != host() => return Err(HostChangeError::NoSuchHost(id)),
+            HostChange::Drain(reason) => (own.drained, own.reason) = (true, reason),
+            HostChange::Undrain => (own.drained, own.reason) = (false, String::new()),
+            HostChange::Fence(_) => own.admission = Admission::Fenced,
+            HostChange::Approve | HostChange::Unfence => own.admission = Admission::Admitted,
+            HostChange::Remove => {
+                return Err(HostChangeError::InUse {
+                    host: "host-1".to_owned(),
+                    reason: "1 server is there".to_owned(),
+                });
+            }
+        }
+        Ok(())
     }
     async fn console_output(&self, _: HostId, _: ServerId, _: u64) -> Result<Vec<u8>, AskError> {
         Ok(b"one\ntwo\nthree\n".to_vec())

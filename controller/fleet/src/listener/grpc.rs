@@ -4,9 +4,10 @@ use super::tls::Peer;
 use crate::{
     Authority, Hub,
     enrolment::{self, EnrolError},
+    host::Shown,
     session,
 };
-use controller_base::id::{HostId, ImageId};
+use controller_base::id::ImageId;
 use futures::{StreamExt as _, stream::BoxStream};
 use humilis_proto::federation::{self as wire, enrolment_server, federation_server};
 use std::sync::Arc;
@@ -28,8 +29,14 @@ pub(super) struct Membership(pub(super) Grpc);
 #[tonic::async_trait]
 impl enrolment_server::Enrolment for Enrolment {
     async fn enrol(&self, request: Request<wire::EnrolRequest>) -> Result<Response<wire::EnrolResponse>, Status> {
-        let response = enrolment::enrol(&self.0.hub, &self.0.authority, request.into_inner()).await;
-        response.map(Response::new).map_err(status)
+        let address = request.extensions().get::<Peer>().map(|peer| peer.address.to_string()).unwrap_or_default();
+        let request = request.into_inner();
+        let hostname: String = request.hostname.chars().take(64).collect();
+        let response = enrolment::enrol(&self.0.hub, &self.0.authority, request).await;
+        response.map(Response::new).map_err(|error| {
+            tracing::warn!(address, hostname, reason = %error, "a machine may not join");
+            status(error)
+        })
     }
 }
 
@@ -42,21 +49,27 @@ impl federation_server::Federation for Membership {
         &self,
         request: Request<Streaming<wire::HostMessage>>,
     ) -> Result<Response<Self::SessionStream>, Status> {
-        let host = member(&request)?;
-        session::open(Arc::clone(&self.0.hub), host, request.into_inner()).await.map(Response::new)
+        let shown = shown(&request)?;
+        let (hub, authority) = (Arc::clone(&self.0.hub), Arc::clone(&self.0.authority));
+        session::open(hub, authority, shown, request.into_inner()).await.map(Response::new)
     }
 
     async fn renew(&self, request: Request<wire::RenewRequest>) -> Result<Response<wire::EnrolResponse>, Status> {
-        let host = member(&request)?;
-        let response = enrolment::renew(&self.0.hub, &self.0.authority, host, &request.into_inner().csr).await;
-        response.map(Response::new).map_err(status)
+        let shown = shown(&request)?;
+        let response = enrolment::renew(&self.0.hub, &self.0.authority, &shown, &request.into_inner().csr).await;
+        response.map(Response::new).map_err(|error| {
+            tracing::warn!(host = %shown.host, address = %shown.address, reason = %error, "a certificate was not renewed");
+            status(error)
+        })
     }
 
     async fn fetch_image(
         &self,
         request: Request<wire::FetchImageRequest>,
     ) -> Result<Response<Self::FetchImageStream>, Status> {
-        member(&request)?;
+        let shown = shown(&request)?;
+        enrolment::check(&self.0.hub, &shown).await.map_err(status)?;
+        let expelled = self.0.hub.until_expelled(shown.host);
         let request = request.into_inner();
         let id: ImageId = request.image_id.parse().map_err(|e| Status::invalid_argument(format!("{e}")))?;
         let sources = self.0.hub.sources().ok_or_else(|| Status::unavailable("the controller is starting"))?;
@@ -66,22 +79,23 @@ impl federation_server::Federation for Membership {
             Ok(data) => Ok(wire::ImageChunk { data: data.to_vec() }),
             Err(error) => Err(unavailable(&error)),
         });
-        Ok(Response::new(chunks.boxed()))
+        Ok(Response::new(chunks.take_until(Box::pin(expelled)).boxed()))
     }
 }
 
-/// The member that calls; anyone else gets nothing.
-fn member<T>(request: &Request<T>) -> Result<HostId, Status> {
-    let peer = request.extensions().get::<Peer>().and_then(|peer| peer.0);
+/// Who calls with a certificate of ours; anyone else gets nothing.
+fn shown<T>(request: &Request<T>) -> Result<Shown, Status> {
+    let peer = request.extensions().get::<Peer>().and_then(|peer| peer.shown.clone());
     peer.ok_or_else(|| Status::unauthenticated("a member's certificate is required"))
 }
 
 fn status(error: EnrolError) -> Status {
     match error {
-        EnrolError::Token => Status::unauthenticated("join token is not valid"),
+        EnrolError::Token(_) => Status::unauthenticated(error.to_string()),
         EnrolError::Hostname(_) => Status::invalid_argument(error.to_string()),
+        EnrolError::NameTaken(_) => Status::already_exists(error.to_string()),
         EnrolError::Request(_) => Status::invalid_argument("certificate signing request is refused"),
-        EnrolError::NoMember(_) => Status::permission_denied("this host is no member any more"),
+        EnrolError::Refused(why) => session::refusal(&why),
         EnrolError::Unavailable(error) => unavailable(&error),
     }
 }

@@ -5,12 +5,15 @@ mod grpc;
 mod tls;
 
 use crate::{Authority, Hub};
+use controller_base::Clock;
 use humilis_proto::federation::{enrolment_server::EnrolmentServer, federation_server::FederationServer};
 use std::{io, sync::Arc, time::Duration};
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::watch};
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
 
+/// How often the controller's own certificate is made anew.
+const REFRESH: Duration = Duration::from_secs(86_400);
 /// A host that vanished without a word is noticed after about two of these.
 const KEEPALIVE: Duration = Duration::from_secs(10);
 
@@ -39,8 +42,9 @@ pub async fn serve(
     names: &[String],
     stop: CancellationToken,
 ) -> Result<(), ListenError> {
-    let config = tls::config(&authority, names, hub.clock.now())?;
-    let incoming = tls::accept(listener, config, stop.clone());
+    let (config, current) = watch::channel(tls::config(&authority, names, hub.clock.now())?);
+    let incoming = tls::accept(listener, current, stop.clone());
+    tokio::spawn(refresh(Arc::clone(&authority), names.to_vec(), hub.clock.clone(), config, stop.clone()));
     let service = grpc::Grpc { hub, authority };
     Server::builder()
         .http2_keepalive_interval(Some(KEEPALIVE))
@@ -50,4 +54,31 @@ pub async fn serve(
         .serve_with_incoming_shutdown(incoming, stop.cancelled_owned())
         .await?;
     Ok(())
+}
+
+/// Keeps the certificate young, and follows the authority when it is replaced.
+async fn refresh(
+    authority: Arc<Authority>,
+    names: Vec<String>,
+    clock: Clock,
+    config: watch::Sender<Arc<rustls::ServerConfig>>,
+    stop: CancellationToken,
+) {
+    let mut changes = authority.changes();
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            Ok(()) = changes.changed() => {}
+            () = tokio::time::sleep(REFRESH) => {}
+        }
+        match tls::config(&authority, &names, clock.now()) {
+            Ok(fresh) => drop(config.send_replace(fresh)),
+            Err(error) => {
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "the federation's certificate stays as it was"
+                );
+            }
+        }
+    }
 }

@@ -1,12 +1,12 @@
 //! TLS by hand: tonic's own cannot tell who the peer is when certificates are optional.
 
 use super::ListenError;
-use crate::Authority;
+use crate::{Authority, authority, host::Shown};
 use controller_base::Timestamp;
-use controller_base::id::HostId;
 use rustls::{RootCertStore, ServerConfig, pki_types::CertificateDer, server::WebPkiClientVerifier};
 use std::{
     io,
+    net::{IpAddr, SocketAddr},
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -15,7 +15,7 @@ use std::{
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
-    sync::mpsc,
+    sync::{mpsc, watch},
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tokio_stream::wrappers::ReceiverStream;
@@ -26,9 +26,12 @@ use x509_parser::prelude::{FromDer as _, X509Certificate};
 /// How long a handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
-/// Who is at the other end: a member by its certificate, or someone unknown.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Peer(pub(super) Option<HostId>);
+/// Who is at the other end: a host by its certificate, or someone unknown.
+#[derive(Clone, Debug)]
+pub(super) struct Peer {
+    pub(super) address: IpAddr,
+    pub(super) shown: Option<Shown>,
+}
 
 /// An accepted connection.
 pub(super) struct Connection {
@@ -43,7 +46,9 @@ pub(super) fn config(
 ) -> Result<Arc<ServerConfig>, ListenError> {
     let identity = authority.server_identity(names, now)?;
     let mut roots = RootCertStore::empty();
-    roots.add(authority.der().clone()).map_err(tls)?;
+    for trusted in authority.trusted() {
+        roots.add(trusted).map_err(tls)?;
+    }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
         .allow_unauthenticated()
@@ -66,11 +71,10 @@ fn tls(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> ListenErro
 /// Connections whose handshake succeeded; each handshake has a task of its own, so that a slow peer delays nobody.
 pub(super) fn accept(
     listener: TcpListener,
-    config: Arc<ServerConfig>,
+    config: watch::Receiver<Arc<ServerConfig>>,
     stop: CancellationToken,
 ) -> ReceiverStream<io::Result<Connection>> {
     let (accepted, incoming) = mpsc::channel(64);
-    let acceptor = TlsAcceptor::from(config);
     tokio::spawn(async move {
         loop {
             let connection = tokio::select! {
@@ -78,7 +82,10 @@ pub(super) fn accept(
                 connection = listener.accept() => connection,
             };
             match connection {
-                Ok((stream, _)) => drop(tokio::spawn(handshake(acceptor.clone(), stream, accepted.clone()))),
+                Ok((stream, from)) => {
+                    let acceptor = TlsAcceptor::from(Arc::clone(&config.borrow()));
+                    drop(tokio::spawn(handshake(acceptor, stream, from, accepted.clone())));
+                }
                 Err(error) => {
                     tracing::warn!(error = &error as &dyn std::error::Error, "federation accept failed");
                     tokio::time::sleep(Duration::from_millis(100)).await;
@@ -89,30 +96,66 @@ pub(super) fn accept(
     ReceiverStream::new(incoming)
 }
 
-async fn handshake(acceptor: TlsAcceptor, stream: TcpStream, accepted: mpsc::Sender<io::Result<Connection>>) {
+async fn handshake(
+    acceptor: TlsAcceptor,
+    stream: TcpStream,
+    from: SocketAddr,
+    accepted: mpsc::Sender<io::Result<Connection>>,
+) {
     // Small messages must not wait for an acknowledgement; without the option they are only slower.
     drop(stream.set_nodelay(true));
+    let address = from.ip().to_canonical();
     match tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
         Ok(Ok(stream)) => {
-            let peer = Peer(stream.get_ref().1.peer_certificates().and_then(|chain| member(chain.first()?)));
+            let certificate = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+            let peer = Peer { address, shown: certificate.and_then(|certificate| shown(certificate, address)) };
             // The server is stopping when nobody takes it.
             drop(accepted.send(Ok(Connection { stream, peer })).await);
         }
-        Ok(Err(error)) => tracing::debug!(error = &error as &dyn std::error::Error, "federation handshake failed"),
-        Err(_) => tracing::debug!("federation handshake took too long"),
+        Ok(Err(error)) => report(address, &error),
+        Err(_) => tracing::debug!(%address, "federation handshake took too long"),
     }
 }
 
-/// The host that a certificate names. rustls has checked the chain.
-fn member(certificate: &CertificateDer<'_>) -> Option<HostId> {
-    let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
-    certificate.subject().iter_common_name().next()?.as_str().ok()?.parse().ok()
+/// What an operator can do about it is a warning; port scanners are not.
+fn report(address: IpAddr, error: &io::Error) {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    let Some(reason) = inner.and_then(explain) else {
+        return tracing::debug!(%address, error = error as &dyn std::error::Error, "federation handshake failed");
+    };
+    tracing::warn!(%address, reason, error = error as &dyn std::error::Error, "a machine was turned away");
+}
+
+/// For people.
+fn explain(error: &rustls::Error) -> Option<&'static str> {
+    use rustls::{CertificateError as C, Error as E};
+    match error {
+        E::InvalidCertificate(C::Expired | C::ExpiredContext { .. }) => {
+            Some("its certificate has expired: it was away for too long, and has to join again with a new token")
+        }
+        E::InvalidCertificate(C::NotValidYet | C::NotValidYetContext { .. }) => {
+            Some("its certificate does not hold yet: compare the clocks of this machine and that one")
+        }
+        E::InvalidCertificate(_) => Some("its certificate is not of this federation, or not its own"),
+        E::AlertReceived(_) => Some(
+            "it does not take this controller for its own: its fingerprint or CA is another one's, or the name it dials",
+        ),
+        _ => None,
+    }
+}
+
+/// The host that a certificate names. rustls has checked the chain, and that the other end holds the key.
+fn shown(der: &CertificateDer<'_>, address: IpAddr) -> Option<Shown> {
+    let (_, certificate) = X509Certificate::from_der(der).ok()?;
+    let host = certificate.subject().iter_common_name().next()?.as_str().ok()?.parse().ok()?;
+    let expires_at = authority::expiry(der)?;
+    Some(Shown { host, certificate: authority::fingerprint(der), expires_at, address })
 }
 
 impl Connected for Connection {
     type ConnectInfo = Peer;
     fn connect_info(&self) -> Peer {
-        self.peer
+        self.peer.clone()
     }
 }
 

@@ -1,7 +1,7 @@
 //! Towards the host: desired state and questions.
 
 use super::{SessionHandle, compare::Sent};
-use crate::{Hub, hub::unavailable};
+use crate::{Authority, Hub, hub::unavailable};
 use controller_base::id::HostId;
 use controller_ports::Unavailable;
 use controller_ports::fleet::{Desired, ObjectKey};
@@ -20,7 +20,10 @@ pub(super) type Outbox = mpsc::Sender<Result<wire::ControllerMessage, Status>>;
 /// Writes one host's stream until it ends.
 pub(super) struct Writer {
     pub(super) hub: Arc<Hub>,
+    pub(super) authority: Arc<Authority>,
     pub(super) host: HostId,
+    /// What the host trusts.
+    pub(super) trust: String,
     pub(super) session: SessionHandle,
     pub(super) outbox: Outbox,
 }
@@ -41,6 +44,8 @@ impl Writer {
         let mut sent = Sent::default();
         let all = self.all_patiently().await;
         self.send(Message::Desired(sent.complete(all))).await?;
+        let mut authorities = self.authority.changes();
+        self.send_renewal().await?;
         let mut comparison = time::interval_at(time::Instant::now() + COMPARISON, COMPARISON);
         loop {
             tokio::select! {
@@ -49,9 +54,18 @@ impl Writer {
                     let difference = sent.against_all(self.all_patiently().await);
                     self.send_difference(difference).await?;
                 }
+                Ok(()) = authorities.changed() => self.send_renewal().await?,
                 Some(call) = asked.recv() => self.send(Message::Call(call)).await?,
             }
         }
+    }
+
+    /// A host that trusts something else than it shall gets a new certificate, which tells it.
+    async fn send_renewal(&self) -> Result<(), Closed> {
+        if self.trust == self.authority.trust() {
+            return Ok(());
+        }
+        self.send(Message::Renew(wire::Renew {})).await
     }
 
     async fn send_touched(&self, sent: &mut Sent) -> Result<(), Closed> {

@@ -10,16 +10,17 @@ mod compare;
 mod down;
 mod up;
 
+use crate::host::Refused;
 use controller_ports::fleet::ObjectKey;
 use humilis_proto::federation as wire;
 use std::{
     collections::{BTreeSet, HashMap},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use up::open;
+pub(crate) use up::{open, refusal};
 
 /// What a question is answered with: bytes, or the host's reason.
 pub(crate) type Answer = Result<Vec<u8>, String>;
@@ -28,10 +29,21 @@ pub(crate) type Answer = Result<Vec<u8>, String>;
 #[derive(Clone)]
 pub(crate) struct SessionHandle {
     pub(crate) number: u64,
+    /// The host's process, and where it is.
+    pub(crate) peer: SessionPeer,
     touched: Arc<Touched>,
     questions: mpsc::Sender<wire::Call>,
     open: Arc<Mutex<HashMap<u64, oneshot::Sender<Answer>>>>,
     end: CancellationToken,
+    farewell: Arc<OnceLock<Refused>>,
+}
+
+/// Who is at the other end of a stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SessionPeer {
+    /// The process; empty: it does not say.
+    pub(crate) instance: String,
+    pub(crate) address: String,
 }
 
 /// Keys that may have changed since they were last compared.
@@ -48,10 +60,10 @@ impl Touched {
 }
 
 impl SessionHandle {
-    fn new(number: u64) -> (Self, mpsc::Receiver<wire::Call>) {
+    fn new(number: u64, peer: SessionPeer) -> (Self, mpsc::Receiver<wire::Call>) {
         let (questions, asked) = mpsc::channel(64);
-        let (touched, open) = (Arc::default(), Arc::default());
-        (Self { number, touched, questions, open, end: CancellationToken::new() }, asked)
+        let (touched, open, farewell) = (Arc::default(), Arc::default(), Arc::default());
+        (Self { number, peer, touched, questions, open, end: CancellationToken::new(), farewell }, asked)
     }
 
     /// Remembers that this object may have changed.
@@ -84,6 +96,13 @@ impl SessionHandle {
             // Who asked may have gone; then nobody needs the answer.
             drop(waiting.send(answer));
         }
+    }
+
+    /// Ends the stream for a reason that the host is told.
+    pub(crate) fn dismiss(&self, why: &Refused) {
+        // The first reason counts.
+        let _ = self.farewell.set(why.clone());
+        self.end();
     }
 
     /// Ends the stream.

@@ -1,13 +1,19 @@
 //! From the host: its greeting, what it observes, answers to questions.
 
+use super::SessionPeer;
 use super::{
     SessionHandle,
     down::{Outbox, Writer},
 };
-use crate::{Hub, convert, hub::unavailable, store};
+use crate::{
+    Authority, Hub, convert,
+    enrolment::{self, EnrolError},
+    host::{Member, Refused, Shown},
+    hub::unavailable,
+    store,
+};
 use controller_base::id::HostId;
 use controller_ports::Unavailable;
-use controller_ports::fleet::Host;
 use humilis_proto::federation::{self as wire, host_message::Message};
 use std::{sync::Arc, time::Duration};
 use tokio::{sync::mpsc, time};
@@ -28,10 +34,20 @@ enum Ended {
     Broken(#[from] Status),
 }
 
-/// Opens a stream for a member whose certificate was checked.
+/// Why a host gets no stream.
+#[derive(Debug, thiserror::Error)]
+enum NotGreeted {
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+/// Opens a stream for whoever showed a certificate of ours.
 pub(crate) async fn open(
     hub: Arc<Hub>,
-    id: HostId,
+    authority: Arc<Authority>,
+    shown: Shown,
     mut inbox: Streaming<wire::HostMessage>,
 ) -> Result<ReceiverStream<Result<wire::ControllerMessage, Status>>, Status> {
     let (outbox, stream) = mpsc::channel(16);
@@ -40,16 +56,27 @@ pub(crate) async fn open(
         let Ok(Ok(Some(wire::HostMessage { message: Some(Message::Hello(hello)) }))) = greeting else {
             return refuse(&outbox, Status::invalid_argument("the first message has to be Hello")).await;
         };
-        match greet(&hub, id, hello).await {
-            Ok(Some(host)) => run(hub, host, inbox, outbox).await,
-            Ok(None) => refuse(&outbox, Status::permission_denied("this host is no member any more")).await,
-            Err(error) => {
-                tracing::error!(host = %id, error = &error as &dyn std::error::Error, "a host could not be let in");
-                refuse(&outbox, Status::unavailable("try again")).await;
+        let peer = SessionPeer { instance: hello.instance.clone(), address: shown.address.to_string() };
+        match greet(&hub, &shown, hello).await {
+            Ok(member) => run(hub, authority, member, (shown, peer), inbox, outbox).await,
+            Err(NotGreeted::Refused(why)) => {
+                let (host, address) = (shown.host, shown.address);
+                tracing::warn!(%host, %address, reason = %why, "a host was refused");
+                refuse(&outbox, refusal(&why)).await;
+            }
+            Err(NotGreeted::Unavailable(error)) => {
+                let (host, error) = (shown.host, &error as &dyn std::error::Error);
+                tracing::error!(%host, error, "a host could not be let in");
+                drop(outbox.try_send(Err(Status::unavailable("try again"))));
             }
         }
     });
     Ok(ReceiverStream::new(stream))
+}
+
+/// What a host is told that may not.
+pub(crate) fn refusal(why: &Refused) -> Status {
+    Status::permission_denied(why.to_string())
 }
 
 async fn refuse(outbox: &Outbox, status: Status) {
@@ -57,36 +84,60 @@ async fn refuse(outbox: &Outbox, status: Status) {
     drop(outbox.send(Err(status)).await);
 }
 
-/// Writes down what the host says of itself and tells who cares; `None` when it is no member.
-async fn greet(hub: &Hub, id: HostId, hello: wire::Hello) -> Result<Option<Host>, Unavailable> {
+/// Writes down what the host says of itself and tells who cares.
+async fn greet(hub: &Hub, shown: &Shown, hello: wire::Hello) -> Result<Member, NotGreeted> {
+    refuse_twin(hub, shown, &hello).await?;
     let mut tx = hub.db.begin().await.map_err(unavailable)?;
-    let Some(known) = store::get_host(&mut tx, id).await.map_err(unavailable)? else {
-        return Ok(None);
-    };
-    let host = Host {
-        id,
-        hostname: known.hostname,
-        up: true,
-        last_seen: hub.clock.now(),
-        resources: hello.resources.map(convert::resources).unwrap_or_default(),
-        underlay_address: hello.underlay_address,
-        physical_networks: hello.physical_networks,
-        version: hello.version,
-    };
-    store::update_host(&mut tx, &host).await.map_err(unavailable)?;
+    let member = store::get_member(&mut tx, shown.host).await.map_err(unavailable)?;
+    let mut member = member.ok_or(Refused::NoMember)?;
+    member.greeted(shown, &hello.hostname, &hello.machine)?;
+    let host = &mut member.host;
+    host.up = true;
+    host.last_seen = hub.clock.now();
+    host.resources = hello.resources.map(convert::resources).unwrap_or_default();
+    host.underlay_address = hello.underlay_address;
+    host.physical_networks = hello.physical_networks;
+    host.version = hello.version;
+    store::update_host(&mut tx, &member.host).await.map_err(unavailable)?;
+    store::update_member(&mut tx, &member).await.map_err(unavailable)?;
     tx.commit().await.map_err(unavailable)?;
     for observer in hub.sources().into_iter().flat_map(|s| &s.hosts) {
-        observer.host_up(&host).await?;
+        observer.host_up(&member.host).await?;
     }
-    Ok(Some(host))
+    Ok(member)
 }
 
-async fn run(hub: Arc<Hub>, host: Host, inbox: Streaming<wire::HostMessage>, outbox: Outbox) {
-    let id = host.id;
-    let (session, asked) = SessionHandle::new(hub.number());
+/// Two processes that are both there are two machines: a host's hostd is one process, which drops a stream before it opens
+/// another.
+async fn refuse_twin(hub: &Hub, shown: &Shown, hello: &wire::Hello) -> Result<(), Refused> {
+    let Some(older) = hub.session(shown.host) else { return Ok(()) };
+    let known = !older.peer.instance.is_empty() && !hello.instance.is_empty();
+    if known && older.peer.instance != hello.instance && hub.is_alive(&older).await {
+        let hostname = hello.hostname.chars().take(64).collect();
+        return Err(Refused::Twin { hostname, address: older.peer.address });
+    }
+    Ok(())
+}
+
+async fn run(
+    hub: Arc<Hub>,
+    authority: Arc<Authority>,
+    member: Member,
+    (shown, peer): (Shown, SessionPeer),
+    inbox: Streaming<wire::HostMessage>,
+    outbox: Outbox,
+) {
+    let (id, hostname, trust) = (member.host.id, member.host.hostname, member.trust);
+    let address = peer.address.clone();
+    let (session, asked) = SessionHandle::new(hub.number(), peer);
     hub.enter(id, session.clone());
-    tracing::info!(host = %id, hostname = host.hostname, "host connected");
-    let writer = Writer { hub: Arc::clone(&hub), host: id, session: session.clone(), outbox };
+    if let Err(EnrolError::Refused(why)) = enrolment::check(&hub, &shown).await {
+        // It lost its place while it came in.
+        session.dismiss(&why);
+    }
+    tracing::info!(host = %id, hostname, address, "host connected");
+    let last_words = outbox.clone();
+    let writer = Writer { hub: Arc::clone(&hub), authority, host: id, trust, session: session.clone(), outbox };
     let writer = tokio::spawn(writer.run(asked));
     let ended = tokio::select! {
         () = session.end.cancelled() => Ok(()),
@@ -94,12 +145,18 @@ async fn run(hub: Arc<Hub>, host: Host, inbox: Streaming<wire::HostMessage>, out
     };
     session.end();
     drop(writer.await);
+    if let Some(why) = session.farewell.get() {
+        // A host that does not read hears nothing; its stream ends all the same.
+        drop(last_words.try_send(Err(refusal(why))));
+    }
     if hub.leave(id, session.number) {
         leave(&hub, id).await;
     }
     match ended {
-        Ok(()) => tracing::info!(host = %id, "host disconnected"),
-        Err(error) => tracing::warn!(host = %id, error = &error as &dyn std::error::Error, "host disconnected"),
+        Ok(()) => tracing::info!(host = %id, hostname, "host disconnected"),
+        Err(error) => {
+            tracing::warn!(host = %id, hostname, error = &error as &dyn std::error::Error, "host disconnected")
+        }
     }
 }
 

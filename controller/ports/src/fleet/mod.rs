@@ -9,6 +9,7 @@
 //! ```
 
 pub mod guest;
+pub mod member;
 pub mod net;
 
 use crate::Unavailable;
@@ -16,6 +17,7 @@ use async_trait::async_trait;
 use controller_base::id::{HostId, NetworkId, PortId, RouterId, SecurityGroupId, ServerId};
 use controller_base::{Generation, Timestamp};
 pub use guest::DesiredGuest;
+pub use member::{Admission, HostChange, HostChangeError, HostState, Membership};
 pub use net::{DesiredNetwork, DesiredPort, DesiredRouter, DesiredSecurityGroup};
 
 /// What a desired object is about.
@@ -141,6 +143,8 @@ pub struct Host {
     pub physical_networks: Vec<String>,
     /// Its hostd's version.
     pub version: String,
+    /// Its standing.
+    pub membership: Membership,
 }
 
 /// Implemented by those who care which hosts are there (placement's inventory, network's flat networks).
@@ -150,6 +154,10 @@ pub trait HostObserver: Send + Sync {
     async fn host_up(&self, host: &Host) -> Result<(), Unavailable>;
     /// A host's stream ended; its guests run on.
     async fn host_down(&self, host: HostId) -> Result<(), Unavailable>;
+    /// Forgets a host that is down and drained, as an operator asked. A text is why it cannot be forgotten.
+    async fn forget_host(&self, _: HostId) -> Result<Option<String>, Unavailable> {
+        Ok(None)
+    }
 }
 
 /// Why a host did not answer a question.
@@ -180,6 +188,8 @@ pub trait Fleet: Send + Sync {
     async fn hosts(&self) -> Result<Vec<Host>, Unavailable>;
     /// One member.
     async fn host(&self, id: HostId) -> Result<Option<Host>, Unavailable>;
+    /// What an operator changes; repeated it changes nothing.
+    async fn change_host(&self, id: HostId, change: HostChange) -> Result<(), HostChangeError>;
     /// The newest bytes of a guest's console, at most `max_bytes` (0: all that is kept).
     async fn console_output(&self, host: HostId, server: ServerId, max_bytes: u64) -> Result<Vec<u8>, AskError>;
     /// The host's own audit, as JSON lines.

@@ -1,0 +1,318 @@
+//! A controller's fleet on a port of its own, and machines that talk to it.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use controller_base::{
+    Clock,
+    id::{HostId, ImageId, ProjectId},
+};
+use controller_db::testing::{TestDb, sqlite};
+use controller_fleet::{Authority, Hub, Sources, join};
+use controller_ports::{
+    Unavailable,
+    fleet::{Desired, DesiredState, Fleet as _, GuestObserver, Host, HostObserver, ObjectKey, ObservedGuest},
+    image::{Image, Images},
+};
+use futures::stream::BoxStream;
+use humilis_proto::federation::{
+    self as wire, call::Question, controller_message::Message as Down, enrolment_client::EnrolmentClient,
+    federation_client::FederationClient, host_message::Message as Up,
+};
+use rcgen::{CertificateParams, KeyPair};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
+use tonic::{
+    Status,
+    transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity},
+};
+
+/// A fleet that serves.
+pub struct World {
+    pub hub: Arc<Hub>,
+    pub authority: Arc<Authority>,
+    pub clock: Clock,
+    pub observer: Arc<Observer>,
+    db: TestDb,
+    port: u16,
+    stop: CancellationToken,
+    _directory: tempfile::TempDir,
+}
+
+/// What services are told of hosts.
+#[derive(Default)]
+pub struct Observer {
+    pub heard: Mutex<Vec<String>>,
+    /// Why no host can be forgotten.
+    pub needs: Mutex<Option<String>>,
+}
+
+#[async_trait]
+impl HostObserver for Observer {
+    async fn host_up(&self, host: &Host) -> Result<(), Unavailable> {
+        self.heard.lock().unwrap().push(format!("{} {}", host.hostname, host.state().word()));
+        Ok(())
+    }
+    async fn host_down(&self, _: HostId) -> Result<(), Unavailable> {
+        self.heard.lock().unwrap().push("down".to_owned());
+        Ok(())
+    }
+    async fn forget_host(&self, _: HostId) -> Result<Option<String>, Unavailable> {
+        Ok(self.needs.lock().unwrap().clone())
+    }
+}
+
+struct Nothing;
+
+#[async_trait]
+impl DesiredState for Nothing {
+    fn owns(&self, _: &ObjectKey) -> bool {
+        false
+    }
+    async fn list(&self, _: HostId) -> Result<Vec<Desired>, Unavailable> {
+        Ok(Vec::new())
+    }
+    async fn get(&self, _: HostId, _: ObjectKey) -> Result<Option<Desired>, Unavailable> {
+        Ok(None)
+    }
+}
+
+#[async_trait]
+impl GuestObserver for Nothing {
+    async fn observed(&self, _: HostId, _: bool, _: Vec<ObservedGuest>) -> Result<(), Unavailable> {
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Images for Nothing {
+    async fn get(&self, _: ImageId, _: Option<&ProjectId>) -> Result<Option<Image>, Unavailable> {
+        Ok(None)
+    }
+    async fn open(
+        &self,
+        _: ImageId,
+        _: u64,
+    ) -> Result<Option<BoxStream<'static, std::io::Result<Bytes>>>, Unavailable> {
+        // An image without end.
+        let chunks = futures::stream::unfold((), |()| async {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            Some((Ok(Bytes::from_static(b"bytes")), ()))
+        });
+        Ok(Some(Box::pin(chunks)))
+    }
+}
+
+/// A machine with an identity.
+#[derive(Clone)]
+pub struct Machine {
+    pub id: HostId,
+    pub hostname: String,
+    pub key: String,
+    pub certificate: String,
+    pub ca: String,
+    /// Its process.
+    pub instance: String,
+    pub machine: String,
+    pub pending: bool,
+}
+
+/// A stream that answers pings by itself.
+pub struct Stream {
+    down: mpsc::UnboundedReceiver<Result<Down, Status>>,
+    _up: mpsc::Sender<wire::HostMessage>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl World {
+    pub async fn new(certificate_seconds: i64) -> Self {
+        let (db, clock, directory) = (sqlite().await, Clock::system(), tempfile::tempdir().unwrap());
+        let hub = Hub::open((*db).clone(), clock.clone(), certificate_seconds).await.unwrap();
+        let observer = Arc::new(Observer::default());
+        hub.wire(Sources {
+            desired: vec![Arc::new(Nothing)],
+            guests: Arc::new(Nothing),
+            hosts: vec![observer.clone()],
+            images: Arc::new(Nothing),
+        });
+        let authority = Arc::new(Authority::open(directory.path(), clock.now()).unwrap());
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (port, stop) = (listener.local_addr().unwrap().port(), CancellationToken::new());
+        let (own_hub, own_authority, own_stop) = (hub.clone(), authority.clone(), stop.clone());
+        tokio::spawn(async move {
+            controller_fleet::serve(own_hub, own_authority, listener, &["localhost".to_owned()], own_stop)
+                .await
+                .unwrap();
+        });
+        Self { hub, authority, clock, observer, db, port, stop, _directory: directory }
+    }
+
+    pub async fn token(&self, wanted: join::Wanted) -> String {
+        join::create(&self.db, &self.clock, wanted).await.unwrap().0.reveal().to_owned()
+    }
+
+    pub async fn revoke(&self, token: &str) {
+        join::revoke(&self.db, &self.clock, token).await.unwrap().unwrap();
+    }
+
+    /// A machine of this name that joins with a fresh token.
+    pub async fn machine(&self, hostname: &str) -> Machine {
+        let token = self.token(join::Wanted::default()).await;
+        self.join(&token, hostname).await.unwrap()
+    }
+
+    pub async fn join(&self, token: &str, hostname: &str) -> Result<Machine, Status> {
+        let (key, csr) = request();
+        let channel = self.channel(&self.authority.pem(), None).await?;
+        let ask = wire::EnrolRequest { token: token.to_owned(), csr, hostname: hostname.to_owned() };
+        let answer = EnrolmentClient::new(channel).enrol(ask).await?.into_inner();
+        Ok(Machine {
+            id: answer.host_id.parse().unwrap(),
+            hostname: hostname.to_owned(),
+            key,
+            certificate: answer.certificate,
+            ca: answer.ca,
+            instance: format!("{hostname}-1"),
+            machine: String::new(),
+            pending: answer.awaiting_approval,
+        })
+    }
+
+    async fn channel(&self, ca: &str, identity: Option<Identity>) -> Result<Channel, Status> {
+        let tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(ca)).domain_name("localhost");
+        let tls = identity.map_or_else(|| tls.clone(), |identity| tls.clone().identity(identity));
+        let endpoint = Endpoint::from_shared(format!("https://127.0.0.1:{}", self.port)).unwrap();
+        let connected = endpoint.tls_config(tls).unwrap().connect().await;
+        connected.map_err(|error| Status::unavailable(format!("{error:?}")))
+    }
+
+    async fn member(&self, machine: &Machine) -> Result<FederationClient<Channel>, Status> {
+        let identity = Identity::from_pem(&machine.certificate, &machine.key);
+        Ok(FederationClient::new(self.channel(&machine.ca, Some(identity)).await?))
+    }
+
+    /// A stream, once the controller has sent what shall be.
+    pub async fn connect(&self, machine: &Machine) -> Result<Stream, Status> {
+        let mut stream = self.stream(machine, true).await?;
+        match stream.next().await? {
+            Down::Desired(desired) => assert!(desired.complete),
+            other => panic!("{other:?} before what shall be"),
+        }
+        Ok(stream)
+    }
+
+    /// The same of a machine that does not answer pings.
+    pub async fn connect_mute(&self, machine: &Machine) -> Stream {
+        let mut stream = self.stream(machine, false).await.unwrap();
+        stream.next().await.unwrap();
+        stream
+    }
+
+    async fn stream(&self, machine: &Machine, answers: bool) -> Result<Stream, Status> {
+        let mut client = self.member(machine).await?;
+        let (up, messages) = mpsc::channel(16);
+        let hello = wire::Hello {
+            hostname: machine.hostname.clone(),
+            instance: machine.instance.clone(),
+            machine: machine.machine.clone(),
+            ..wire::Hello::default()
+        };
+        up.send(wire::HostMessage { message: Some(Up::Hello(hello)) }).await.unwrap();
+        let mut inbox = client.session(ReceiverStream::new(messages)).await?.into_inner();
+        let (news, down) = mpsc::unbounded_channel();
+        let answering = up.clone();
+        let task = tokio::spawn(async move {
+            loop {
+                let message = match inbox.message().await {
+                    Ok(Some(message)) => Ok(message.message.unwrap()),
+                    Ok(None) => return,
+                    Err(status) => Err(status),
+                };
+                if let Ok(Down::Call(wire::Call { call, question: Some(Question::Ping(_)) })) = message {
+                    let outcome = Some(wire::result::Outcome::Data(Vec::new()));
+                    let result = Up::Result(wire::Result { call, outcome });
+                    if answers {
+                        drop(answering.send(wire::HostMessage { message: Some(result) }).await);
+                    }
+                } else if news.send(message).is_err() {
+                    return;
+                }
+            }
+        });
+        Ok(Stream { down, _up: up, task })
+    }
+
+    pub async fn renew(&self, machine: &Machine) -> Result<Machine, Status> {
+        let (key, csr) = request();
+        let answer = self.member(machine).await?.renew(wire::RenewRequest { csr }).await?.into_inner();
+        Ok(Machine { key, certificate: answer.certificate, ca: answer.ca, ..machine.clone() })
+    }
+
+    /// A download that does not end by itself.
+    pub async fn fetch(&self, machine: &Machine) -> Result<tonic::Streaming<wire::ImageChunk>, Status> {
+        let request = wire::FetchImageRequest { image_id: ImageId::random().to_string(), offset: 0 };
+        Ok(self.member(machine).await?.fetch_image(request).await?.into_inner())
+    }
+
+    pub async fn host(&self, machine: &Machine) -> Host {
+        self.hub.host(machine.id).await.unwrap().unwrap()
+    }
+
+    /// Waits until a host's state is this.
+    pub async fn becomes(&self, machine: &Machine, word: &str) {
+        for _ in 0..500 {
+            if self.host(machine).await.state().word() == word {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("{} is {}, not {word}", machine.hostname, self.host(machine).await.state().word());
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Stream {
+    /// The next message, or why there is none.
+    pub async fn next(&mut self) -> Result<Down, Status> {
+        let message = tokio::time::timeout(Duration::from_secs(20), self.down.recv()).await.expect("a message in time");
+        message.unwrap_or_else(|| Err(Status::cancelled("the stream ended without a word")))
+    }
+
+    /// Why it ends; what comes before is nothing to us.
+    pub async fn end(&mut self) -> Status {
+        loop {
+            if let Err(status) = self.next().await {
+                return status;
+            }
+        }
+    }
+}
+
+fn request() -> (String, Vec<u8>) {
+    let key = KeyPair::generate().unwrap();
+    let request = CertificateParams::new(Vec::new()).unwrap().serialize_request(&key).unwrap();
+    (key.serialize_pem(), request.der().to_vec())
+}
+
+/// What went wrong where nothing should have gone well.
+pub fn refused<T>(result: Result<T, Status>) -> String {
+    match result {
+        Ok(_) => panic!("this should have been refused"),
+        Err(status) => format!("{:?}: {}", status.code(), status.message()),
+    }
+}
