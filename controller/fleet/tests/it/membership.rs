@@ -42,39 +42,44 @@ async fn a_connected_hosts_name_is_taken_and_a_host_that_is_away_can_be_installe
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_host_that_needs_approval_waits_for_it() {
-    let world = World::new(DAY).await;
-    let token = world.token(Wanted { approve: true, ..Wanted::default() }).await;
-    let machine = world.join(&token, "a").await.unwrap();
-    assert!(machine.pending);
-    let told = refused(world.connect(&machine).await);
-    let fingerprint = world.host(&machine).await.membership.certificate;
-    assert!(told.contains("`controller host approve a`") && told.contains(&fingerprint), "{told}");
-    assert_eq!(world.host(&machine).await.state().word(), "pending");
-    assert!(world.fetch(&machine).await.is_err() && world.renew(&machine).await.is_err());
-    let drained = world.hub.change_host(machine.id, HostChange::Drain(String::new())).await;
-    assert!(matches!(drained, Err(HostChangeError::Pending(_))));
-    world.hub.change_host(machine.id, HostChange::Approve).await.unwrap();
-    world.connect(&machine).await.unwrap();
-    world.becomes(&machine, "connected").await;
+    for world in World::all(DAY).await {
+        let token = world.token(Wanted { approve: true, ..Wanted::default() }).await;
+        let machine = world.join(&token, "a").await.unwrap();
+        assert!(machine.pending);
+        let told = refused(world.connect(&machine).await);
+        let fingerprint = world.host(&machine).await.membership.certificate;
+        assert!(told.contains("`controller host approve a`") && told.contains(&fingerprint), "{told}");
+        assert_eq!(world.host(&machine).await.state().word(), "pending");
+        assert!(world.fetch(&machine).await.is_err() && world.renew(&machine).await.is_err());
+        let drained = world.hub.change_host(machine.id, HostChange::Drain(String::new())).await;
+        assert!(matches!(drained, Err(HostChangeError::Pending(_))));
+        world.hub.change_host(machine.id, HostChange::Approve).await.unwrap();
+        world.connect(&machine).await.unwrap();
+        world.becomes(&machine, "connected").await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn draining_is_told_and_outlives_the_stream() {
-    let world = World::new(DAY).await;
-    let machine = world.machine("a").await;
-    let stream = world.connect(&machine).await.unwrap();
-    world.hub.change_host(machine.id, HostChange::Drain("disk".to_owned())).await.unwrap();
-    assert_eq!(*world.observer.heard.lock().unwrap(), ["a connected", "a drained"]);
-    drop(stream);
-    world.becomes(&machine, "away").await;
-    let _stream = world.connect(&machine).await.unwrap();
-    world.becomes(&machine, "drained").await;
-    assert_eq!(world.host(&machine).await.membership.reason, "disk");
-    assert_eq!(world.host(&machine).await.membership.address, "127.0.0.1");
-    world.hub.change_host(machine.id, HostChange::Undrain).await.unwrap();
-    let host = world.host(&machine).await;
-    assert_eq!((host.state().word(), host.membership.reason.as_str()), ("connected", ""));
-    assert_eq!(*world.observer.heard.lock().unwrap(), ["a connected", "a drained", "down", "a drained", "a connected"]);
+    for world in World::all(DAY).await {
+        let machine = world.machine("a").await;
+        let stream = world.connect(&machine).await.unwrap();
+        world.hub.change_host(machine.id, HostChange::Drain("disk".to_owned())).await.unwrap();
+        assert_eq!(*world.observer.heard.lock().unwrap(), ["a connected", "a drained"]);
+        drop(stream);
+        world.becomes(&machine, "away").await;
+        let _stream = world.connect(&machine).await.unwrap();
+        world.becomes(&machine, "drained").await;
+        assert_eq!(world.host(&machine).await.membership.reason, "disk");
+        assert_eq!(world.host(&machine).await.membership.address, "127.0.0.1");
+        world.hub.change_host(machine.id, HostChange::Undrain).await.unwrap();
+        let host = world.host(&machine).await;
+        assert_eq!((host.state().word(), host.membership.reason.as_str()), ("connected", ""));
+        assert_eq!(
+            *world.observer.heard.lock().unwrap(),
+            ["a connected", "a drained", "down", "a drained", "a connected"]
+        );
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -95,23 +100,24 @@ async fn a_fenced_host_loses_its_stream_at_once_and_comes_back_when_it_may() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_removed_host_loses_its_stream_and_downloads_at_once_and_its_certificate_opens_nothing() {
-    let world = World::new(DAY).await;
-    let machine = world.machine("a").await;
-    let mut stream = world.connect(&machine).await.unwrap();
-    let mut download = world.fetch(&machine).await.unwrap();
-    download.message().await.unwrap().unwrap();
-    *world.observer.needs.lock().unwrap() = Some("2 servers are placed there".to_owned());
-    let error = world.hub.change_host(machine.id, HostChange::Remove).await.unwrap_err();
-    assert_eq!(error.to_string(), "host a cannot be removed: 2 servers are placed there; it is drained now");
-    assert_eq!(world.host(&machine).await.state().word(), "drained");
-    *world.observer.needs.lock().unwrap() = None;
-    world.hub.change_host(machine.id, HostChange::Remove).await.unwrap();
-    assert!(stream.end().await.message().contains("removed"));
-    while let Ok(Some(_)) = download.message().await {}
-    assert!(world.hub.hosts().await.unwrap().is_empty());
-    assert!(refused(world.connect(&machine).await).starts_with("PermissionDenied: this host is no member"));
-    assert!(refused(world.renew(&machine).await).contains("removed"));
-    assert!(refused(world.fetch(&machine).await).contains("removed"));
-    let again = world.machine("a").await;
-    assert_ne!(again.id, machine.id, "a removed host that joins anew is another one");
+    for world in World::all(DAY).await {
+        let machine = world.machine("a").await;
+        let mut stream = world.connect(&machine).await.unwrap();
+        let mut download = world.fetch(&machine).await.unwrap();
+        download.message().await.unwrap().unwrap();
+        *world.observer.needs.lock().unwrap() = Some("2 servers are placed there".to_owned());
+        let error = world.hub.change_host(machine.id, HostChange::Remove).await.unwrap_err();
+        assert_eq!(error.to_string(), "host a cannot be removed: 2 servers are placed there; it is drained now");
+        assert_eq!(world.host(&machine).await.state().word(), "drained");
+        *world.observer.needs.lock().unwrap() = None;
+        world.hub.change_host(machine.id, HostChange::Remove).await.unwrap();
+        assert!(stream.end().await.message().contains("removed"));
+        while let Ok(Some(_)) = download.message().await {}
+        assert!(world.hub.hosts().await.unwrap().is_empty());
+        assert!(refused(world.connect(&machine).await).starts_with("PermissionDenied: this host is no member"));
+        assert!(refused(world.renew(&machine).await).contains("removed"));
+        assert!(refused(world.fetch(&machine).await).contains("removed"));
+        let again = world.machine("a").await;
+        assert_ne!(again.id, machine.id, "a removed host that joins anew is another one");
+    }
 }

@@ -6,7 +6,7 @@ use controller_base::{
     Clock,
     id::{HostId, ImageId, ProjectId},
 };
-use controller_db::testing::{TestDb, sqlite};
+use controller_db::testing::{TestDb, databases, sqlite};
 use controller_fleet::{Authority, Hub, Sources, join};
 use controller_ports::{
     Unavailable,
@@ -130,7 +130,20 @@ pub struct Stream {
 
 impl World {
     pub async fn new(certificate_seconds: i64) -> Self {
-        let (db, clock, directory) = (sqlite().await, Clock::system(), tempfile::tempdir().unwrap());
+        Self::over(sqlite().await, certificate_seconds).await
+    }
+
+    /// One over each kind of database.
+    pub async fn all(certificate_seconds: i64) -> Vec<Self> {
+        let mut worlds = Vec::new();
+        for db in databases().await {
+            worlds.push(Self::over(db, certificate_seconds).await);
+        }
+        worlds
+    }
+
+    async fn over(db: TestDb, certificate_seconds: i64) -> Self {
+        let (clock, directory) = (Clock::system(), tempfile::tempdir().unwrap());
         let hub = Hub::open((*db).clone(), clock.clone(), certificate_seconds).await.unwrap();
         let observer = Arc::new(Observer::default());
         hub.wire(Sources {
