@@ -74,6 +74,7 @@ pub fn routes() -> Routes<Compute> {
         .merge(crate::keypair::api::routes())
         .merge(crate::quota::api::routes())
         .merge(crate::action_log::api::routes())
+        .merge(crate::aggregate::api::routes())
         .merge(crate::group::api::routes())
         .merge(crate::host::api::routes())
         .merge(crate::usage::api::routes())

@@ -11,6 +11,7 @@
 //! rules in `policy.rs`.
 
 mod action_log;
+mod aggregate;
 mod api;
 mod audit;
 mod config;

@@ -3,9 +3,10 @@
 use controller_db::Migration;
 
 /// In order.
-pub(crate) const MIGRATIONS: &[Migration] = &[Migration {
-    name: "0001_compute",
-    sql: "CREATE TABLE compute_flavor (
+pub(crate) const MIGRATIONS: &[Migration] = &[
+    Migration {
+        name: "0001_compute",
+        sql: "CREATE TABLE compute_flavor (
     id TEXT PRIMARY KEY,
     name TEXT NOT NULL UNIQUE,
     vcpus BIGINT NOT NULL,
@@ -117,4 +118,22 @@ CREATE TABLE compute_action (
     host_name TEXT
 );
 CREATE INDEX compute_action_server ON compute_action (server_id, started_at);",
-}];
+    },
+    Migration {
+        name: "0002_aggregates",
+        sql: "CREATE TABLE compute_aggregate (
+    id BIGINT PRIMARY KEY,
+    uuid TEXT NOT NULL UNIQUE,
+    name TEXT NOT NULL UNIQUE,
+    metadata TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT
+);
+CREATE TABLE compute_aggregate_host (
+    aggregate_id BIGINT NOT NULL REFERENCES compute_aggregate (id),
+    hostname TEXT NOT NULL,
+    added_at BIGINT NOT NULL,
+    PRIMARY KEY (aggregate_id, hostname)
+);",
+    },
+];

@@ -27,6 +27,7 @@ pub fn rules() -> Vec<RuleDefault> {
         crate::quota::policy::RULES,
         crate::server::policy::RULES,
         crate::action_log::policy::RULES,
+        crate::aggregate::policy::RULES,
         crate::group::policy::RULES,
         crate::legacy::policy::RULES,
         crate::host::policy::RULES,

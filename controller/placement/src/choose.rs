@@ -34,7 +34,8 @@ fn rank<'a>(usage: &'a HostUsage, ratios: &Ratios) -> Rank<'a> {
 
 fn allowed(usage: &HostUsage, constraints: &Constraints) -> bool {
     let named = constraints.hostname.as_ref().is_none_or(|name| *name == usage.hostname);
-    named && !constraints.avoid.contains(&usage.host_id)
+    let among = constraints.only.as_ref().is_none_or(|only| only.contains(&usage.host_id));
+    named && among && !constraints.avoid.contains(&usage.host_id)
 }
 
 /// One server never gets more than the host really has, whatever the ratios promise to many.
@@ -102,9 +103,12 @@ mod tests {
     #[test]
     fn constraints_are_kept() {
         let hosts = [host("a", 8192, 0), host("b", 4096, 0)];
-        let only_b = Constraints { hostname: Some("b".to_owned()), avoid: Vec::new() };
+        let only_b = Constraints { hostname: Some("b".to_owned()), ..Constraints::default() };
         assert_eq!(chosen(&hosts, server(1, 1), &only_b).as_deref(), Some("b"));
-        let not_a = Constraints { hostname: None, avoid: vec![hosts[0].usage.host_id] };
+        let not_a = Constraints { avoid: vec![hosts[0].usage.host_id], ..Constraints::default() };
         assert_eq!(chosen(&hosts, server(1, 1), &not_a).as_deref(), Some("b"));
+        let among = |only: &[HostId]| Constraints { only: Some(only.to_vec()), ..Constraints::default() };
+        assert_eq!(chosen(&hosts, server(1, 1), &among(&[hosts[1].usage.host_id])).as_deref(), Some("b"));
+        assert_eq!(chosen(&hosts, server(1, 1), &among(&[])), None);
     }
 }

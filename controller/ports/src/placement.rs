@@ -23,6 +23,8 @@ pub struct Constraints {
     pub hostname: Option<String>,
     /// Never these.
     pub avoid: Vec<HostId>,
+    /// None but these, if given.
+    pub only: Option<Vec<HostId>>,
 }
 
 /// Why no host was claimed.

@@ -5,9 +5,10 @@ use super::wire::{self, Member};
 use crate::failure::not_found;
 use crate::{Compute, Failure};
 use axum::extract::{Path, State};
+use controller_ports::fleet::Host;
 use controller_web::{Context, Json, Params, Routes, Target};
-use serde_json::{Map, Value, json};
-use std::collections::HashMap;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, HashMap};
 
 pub(crate) fn routes() -> Routes<Compute> {
     Routes::new()
@@ -27,9 +28,9 @@ async fn services(State(compute): State<Compute>, context: Context, params: Para
     let wanted = |member: &&Member| params.get("host").is_none_or(|host| host == member.host.hostname);
     let binary = params.get("binary").is_none_or(|binary| binary == "nova-compute");
     let members = compute.members().await?;
-    let zone = &compute.config.availability_zone;
-    let list: Vec<Value> =
-        members.iter().filter(|_| binary).filter(wanted).map(|member| member.service(zone, version)).collect();
+    let zones = compute.zones(&mut *compute.db.read().await?).await?;
+    let render = |member: &Member| member.service(zones.of(&member.host.hostname), version);
+    let list: Vec<Value> = members.iter().filter(|_| binary).filter(wanted).map(render).collect();
     Ok(Json(json!({"services": list})))
 }
 
@@ -103,25 +104,45 @@ async fn statistics(State(compute): State<Compute>, context: Context) -> Result<
 
 async fn zones(State(compute): State<Compute>, context: Context) -> Result<Json<Value>, Failure> {
     context.enforce("os_compute_api:os-availability-zone:list", &Target::none())?;
-    let zone =
-        json!({"zoneName": compute.config.availability_zone, "zoneState": {"available": true}, "hosts": Value::Null});
-    Ok(Json(json!({"availabilityZoneInfo": [zone]})))
+    let zones = compute.hosts_by_zone().await?;
+    let list: Vec<Value> = zones.iter().map(|(name, hosts)| zone(name, hosts, Value::Null)).collect();
+    Ok(Json(json!({"availabilityZoneInfo": list})))
 }
 
 async fn zones_detail(State(compute): State<Compute>, context: Context) -> Result<Json<Value>, Failure> {
     context.enforce("os_compute_api:os-availability-zone:detail", &Target::none())?;
-    let mut hosts = Map::new();
-    for member in compute.members().await? {
-        let host = member.host;
-        let service =
-            json!({"available": host.up, "active": !host.disabled(), "updated_at": host.last_seen.micros_naive()});
-        hosts.insert(host.hostname, json!({"nova-compute": service}));
-    }
-    let zone = json!({"zoneName": compute.config.availability_zone, "zoneState": {"available": true}, "hosts": hosts});
-    Ok(Json(json!({"availabilityZoneInfo": [zone]})))
+    let zones = compute.hosts_by_zone().await?;
+    let render = |(name, hosts): (&String, &Vec<Host>)| zone(name, hosts, hosts.iter().map(service).collect());
+    let list: Vec<Value> = zones.iter().map(render).collect();
+    Ok(Json(json!({"availabilityZoneInfo": list})))
+}
+
+fn service(host: &Host) -> (String, Value) {
+    let updated = host.last_seen.micros_naive();
+    let service = json!({"available": host.up, "active": !host.disabled(), "updated_at": updated});
+    (host.hostname.clone(), json!({"nova-compute": service}))
+}
+
+/// A zone is there for tenants as long as one of its hosts takes servers in principle.
+fn zone(name: &str, hosts: &[Host], shown: Value) -> Value {
+    let available = hosts.iter().any(|host| !host.disabled());
+    json!({"zoneName": name, "zoneState": {"available": available}, "hosts": shown})
 }
 
 impl Compute {
+    /// The usual zone, and all others that have hosts.
+    async fn hosts_by_zone(&self) -> Result<BTreeMap<String, Vec<Host>>, Failure> {
+        let zones = self.zones(&mut *self.db.read().await?).await?;
+        let mut found: BTreeMap<String, Vec<Host>> = BTreeMap::new();
+        for member in self.members().await? {
+            found.entry(zones.of(&member.host.hostname).to_owned()).or_default().push(member.host);
+        }
+        if found.is_empty() {
+            found.insert(self.config.availability_zone.clone(), Vec::new());
+        }
+        Ok(found)
+    }
+
     pub(super) async fn members(&self) -> Result<Vec<Member>, Failure> {
         let usages = self.placement.usages().await?;
         let mut usages: HashMap<_, _> = usages.into_iter().map(|usage| (usage.host_id, usage)).collect();

@@ -67,7 +67,8 @@ impl Compute {
             self.fleet.change_host(member.host.id, change).await?;
         }
         let member = self.service_of(id).await?;
-        Ok(Json(json!({"service": member.service(&self.config.availability_zone, version)})))
+        let zones = self.zones(&mut *self.db.read().await?).await?;
+        Ok(Json(json!({"service": member.service(zones.of(&member.host.hostname), version)})))
     }
 
     async fn change_by_verb(&self, verb: &str, body: &Value, version: Minor) -> Result<Json<Value>, Failure> {

@@ -5,6 +5,7 @@ use super::model::{Fault, Placed, PowerState, Server, TaskState, VmState, Wanted
 use super::spec::{Blob, FlavorCopy, ImageCopy, KernelCopy, KeyCopy, Spec};
 use super::wire::create::{CreateRequest, Networks};
 use super::{build_operation, store};
+use crate::aggregate::Zones;
 use crate::flavor::{self, Flavor};
 use crate::{Compute, Failure, action_log, failure, group, keypair, quota};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -31,6 +32,7 @@ struct Plan {
     spec: Spec,
     group: Option<group::ServerGroup>,
     constraints: Constraints,
+    zones: Zones,
 }
 
 impl Compute {
@@ -82,11 +84,13 @@ impl Compute {
                     .ok_or_else(|| failure::bad_request(format!("Instance group {id} could not be found.")))?,
             ),
         };
+        let zones = self.zones(&mut connection).await?;
         drop(connection);
         let image = self.usable_image(context, &request.image, &flavor).await?;
         let constraints = self.constraints(context, request).await?;
         let (nics, groups) = self.interfaces(context, &project, request).await?;
-        let zone = self.config.availability_zone.clone();
+        let asked = request.zone.as_deref().and_then(|zone| zone.split(':').next()).filter(|zone| !zone.is_empty());
+        let zone = asked.unwrap_or(&self.config.availability_zone).to_owned();
         let spec = Spec {
             flavor: flavor_copy(flavor),
             image,
@@ -113,25 +117,30 @@ impl Compute {
             by_admin: context.is_admin(),
             request_id: context.request_id().to_string(),
         };
-        Ok(Plan { project, spec, group, constraints })
+        Ok(Plan { project, spec, group, constraints, zones })
     }
 
     /// `zone` may be `zone`, and for administrators `zone:host`.
     async fn constraints(&self, context: &Context, request: &CreateRequest) -> Result<Constraints, Failure> {
-        let mut hostname = request.host.clone();
+        let (mut hostname, mut only) = (request.host.clone(), None);
         if hostname.is_some() {
             context.enforce("compute:servers:create:requested_destination", &Target::project(context.project_id()?))?;
         }
         if let Some(zone) = &request.zone {
             let mut parts = zone.splitn(3, ':');
             let name = parts.next().unwrap_or_default();
-            if name != self.config.availability_zone && !(name.is_empty() && zone.contains(':')) {
-                return Err(failure::bad_request("The requested availability zone is not available"));
+            if !(name.is_empty() && zone.contains(':')) {
+                only = self.hosts_in(name).await?;
+                if only.is_none() {
+                    return Err(failure::bad_request("The requested availability zone is not available"));
+                }
             }
             if let Some(host) = parts.find(|part| !part.is_empty()) {
                 context
                     .enforce("os_compute_api:servers:create:forced_host", &Target::project(context.project_id()?))?;
                 hostname = Some(host.to_owned());
+                // As with Nova, who names a host names it whatever its zone.
+                only = None;
             }
         }
         if let Some(host) = &hostname {
@@ -142,7 +151,7 @@ impl Compute {
                 )));
             }
         }
-        Ok(Constraints { hostname, avoid: Vec::new() })
+        Ok(Constraints { hostname, avoid: Vec::new(), only })
     }
 
     async fn interfaces(
@@ -300,6 +309,7 @@ fn assemble(
     let name = if count > 1 { format!("{}-{}", request.name, index + 1) } else { request.name.clone() };
     let hostname = request.hostname.clone().unwrap_or_else(|| hostname(&name, id));
     let found = host.is_some();
+    let zone = host.as_ref().map_or(&*plan.spec.availability_zone, |host| plan.zones.of(&host.name)).to_owned();
     Server {
         id,
         project_id: plan.project.clone(),
@@ -323,7 +333,7 @@ fn assemble(
             details: String::new(),
             created: now,
         }),
-        spec: Spec { launch_index: index, random_seed: random_seed(), ..plan.spec.clone() },
+        spec: Spec { launch_index: index, random_seed: random_seed(), availability_zone: zone, ..plan.spec.clone() },
         user_data: request.user_data.clone(),
         group_id: plan.group.as_ref().map(|group| group.id.clone()),
         desired: Wanted::UNPUBLISHED,

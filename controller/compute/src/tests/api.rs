@@ -367,5 +367,53 @@ async fn operators_see_hosts_and_tenants_do_not() {
     assert_eq!(zones["availabilityZoneInfo"][0]["zoneName"], "nova");
     let usage = world.get("/v2.1/os-simple-tenant-usage/p1", "member", 1).await.json();
     assert_eq!(usage["tenant_usage"]["server_usages"][0]["vcpus"], 1);
-    assert_eq!(world.get("/v2.1/os-aggregates", "admin", 1).await.status, 404);
+    assert_eq!(world.get("/v2.1/os-aggregates", "member", 1).await.status, 403);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn aggregates_make_zones_and_servers_go_where_their_zone_is() {
+    for world in worlds().await {
+        let send = async |method: Method, path: &str, body: Value| {
+            world.send(method, &format!("/v2.1/os-aggregates{path}"), "admin", 93, Some(body)).await
+        };
+        let east = json!({"aggregate": {"name": "rack-1", "availability_zone": "east"}});
+        let made = send(Method::POST, "", east.clone()).await.json();
+        assert_eq!((&made["aggregate"]["id"], &made["aggregate"]["availability_zone"]), (&json!(1), &json!("east")));
+        assert!(made["aggregate"].get("hosts").is_none() && made["aggregate"]["uuid"].is_string());
+        assert_eq!(send(Method::POST, "", east).await.status, 409);
+        let west = json!({"aggregate": {"name": "rack-2", "availability_zone": "west"}});
+        assert_eq!(send(Method::POST, "", west).await.json()["aggregate"]["id"], 2);
+        let colon = json!({"aggregate": {"name": "rack-3", "availability_zone": "a:b"}});
+        assert_eq!(send(Method::POST, "", colon).await.status, 400);
+        let in_zone = |zone: &str| json!({"availability_zone": zone});
+        assert_eq!(world.ask(1, in_zone("east")).await.status, 202, "no host is there");
+        let add = json!({"add_host": {"host": "host-1"}});
+        let added = send(Method::POST, "/1/action", add.clone()).await.json();
+        assert_eq!(added["aggregate"]["hosts"], json!(["host-1"]));
+        assert_eq!(send(Method::POST, "/1/action", add.clone()).await.status, 409);
+        let other = send(Method::POST, "/2/action", add).await;
+        assert!(message(&other.json()).contains("already in different availability zone"), "{:?}", other.json());
+        let missing = json!({"add_host": {"host": "host-9"}});
+        assert_eq!(send(Method::POST, "/1/action", missing).await.status, 404);
+        let metadata = json!({"set_metadata": {"metadata": {"ssd": "true"}}});
+        let changed = send(Method::POST, "/1/action", metadata).await.json();
+        assert_eq!(changed["aggregate"]["metadata"], json!({"availability_zone": "east", "ssd": "true"}));
+        let services = world.get("/v2.1/os-services", "admin", 1).await.json();
+        assert_eq!(services["services"][0]["zone"], "east");
+        let zones = world.get("/v2.1/os-availability-zone/detail", "admin", 1).await.json();
+        assert_eq!(zones["availabilityZoneInfo"][0]["zoneName"], "east");
+        assert_eq!(zones["availabilityZoneInfo"][0]["hosts"]["host-1"]["nova-compute"]["active"], true);
+        assert_eq!(world.ask(1, in_zone("north")).await.status, 400);
+        let server = world.ask(1, in_zone("east")).await.json()["server"]["id"].as_str().unwrap().to_owned();
+        let shown = world.get(&format!("/v2.1/servers/{server}"), "member", 1).await.json();
+        assert_eq!(shown["server"]["OS-EXT-AZ:availability_zone"], "east");
+        let remove = json!({"remove_host": {"host": "host-1"}});
+        let refused = send(Method::POST, "/1/action", remove).await;
+        assert_eq!(refused.status, 409, "a server runs there");
+        assert_eq!(send(Method::DELETE, "/1", Value::Null).await.status, 400);
+        assert_eq!(send(Method::DELETE, "/2", Value::Null).await.status, 200);
+        assert_eq!(send(Method::DELETE, "/2", Value::Null).await.status, 404);
+        let listed = world.get("/v2.1/os-aggregates", "admin", 1).await.json();
+        assert_eq!(listed["aggregates"].as_array().unwrap().len(), 1);
+    }
 }

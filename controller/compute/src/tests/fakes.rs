@@ -216,7 +216,8 @@ impl Placement for FakePlacement {
         constraints: &Constraints,
     ) -> Result<(HostId, String), ClaimError> {
         let mut claims = self.claims.lock().unwrap();
-        if claims.len() >= self.room || constraints.avoid.contains(&host()) {
+        let among = constraints.only.as_ref().is_none_or(|only| only.contains(&host()));
+        if claims.len() >= self.room || constraints.avoid.contains(&host()) || !among {
             return Err(ClaimError::NoValidHost);
         }
         claims.push(server);
