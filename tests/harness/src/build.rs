@@ -34,8 +34,16 @@ pub struct Programs {
 /// # Errors
 /// When the build fails.
 pub fn programs(profile: Profile) -> Result<Programs> {
+    Ok(Programs { guest: guest()?, ..product(profile)? })
+}
+
+/// Builds what an operator gets, without the small guest.
+///
+/// # Errors
+/// When the build fails.
+pub fn product(profile: Profile) -> Result<Programs> {
     if let Some(folder) = std::env::var_os("HUMILIS_PROGRAMS").map(PathBuf::from) {
-        return Ok(found(&folder, guest()?));
+        return Ok(found(&folder));
     }
     let mut cargo = Command::new(paths::cargo());
     cargo.current_dir(paths::root()).args(["build", "--quiet", "-p", "controller", "-p", "hostd", "-p", "vmm"]);
@@ -48,12 +56,12 @@ pub fn programs(profile: Profile) -> Result<Programs> {
         }
     };
     exec::show(&mut cargo)?;
-    Ok(found(&paths::target().join(folder), guest()?))
+    Ok(found(&paths::target().join(folder)))
 }
 
-fn found(folder: &Path, guest: PathBuf) -> Programs {
+fn found(folder: &Path) -> Programs {
     let [controller, hostd, vmm] = ["controller", "hostd", "vmm"].map(|name| folder.join(name));
-    Programs { controller, hostd, vmm, guest }
+    Programs { controller, hostd, vmm, guest: PathBuf::new() }
 }
 
 /// Builds the small guest of our own.

@@ -105,7 +105,7 @@ pub fn measure(subjects: Subjects<'_>) -> Result<Times> {
     files.sort();
     files.dedup();
     let image = folder.path().join("host.initrd");
-    let modules = Some((host.modules.clone(), MODULES));
+    let modules = Some((host.modules.clone(), MODULES.iter().map(|name| (*name).to_owned()).collect()));
     Initrd { modules, files, init: Some(script()) }.write(&image)?;
     let serial = folder.path().join("serial.log");
     run(&host.kernel, &image, &serial, folder.path())?;

@@ -30,11 +30,29 @@ pub fn folder() -> Result<PathBuf> {
 /// # Errors
 /// When apt knows none.
 pub fn mirror() -> Result<String> {
+    repository(|codename| !codename.ends_with("-security")).context("this machine's apt knows no Debian mirror")
+}
+
+/// Where this machine has a suite from, as apt knows it.
+fn repository(suite: impl Fn(&str) -> bool) -> Option<String> {
     let known =
-        exec::read(Command::new("apt-get").args(["indextargets", "--format", "$(SITE) $(REPO_URI) $(CODENAME)"]))?;
-    let plain = known.lines().filter(|line| !line.ends_with("-security") && line.contains("/debian/ "));
-    let uri = plain.filter_map(|line| line.split(' ').nth(1)).next();
-    uri.map(str::to_owned).context("this machine's apt knows no Debian mirror")
+        exec::read(Command::new("apt-get").args(["indextargets", "--format", "$(REPO_URI) $(CODENAME)"])).ok()?;
+    let mut known = known.lines().filter_map(|line| line.split_once(' '));
+    known.find(|(uri, codename)| uri.contains("/debian") && suite(codename)).map(|(uri, _)| uri.to_owned())
+}
+
+/// A release's suites, as lines of `sources.list`: itself, its updates, and its security updates where this machine has its own
+/// from somewhere.
+///
+/// # Errors
+/// When apt knows no mirror.
+pub fn sources(release: &str) -> Result<Vec<String>> {
+    let mirror = mirror()?;
+    let mut lines = vec![format!("deb {mirror} {release} main"), format!("deb {mirror} {release}-updates main")];
+    if let Some(security) = repository(|codename| codename.ends_with("-security")) {
+        lines.push(format!("deb {security} {release}-security main"));
+    }
+    Ok(lines)
 }
 
 /// Makes a tree with these packages and what they need.

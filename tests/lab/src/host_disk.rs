@@ -55,7 +55,7 @@ pub fn get() -> Result<HostDisk> {
     }
     let init = folder.join("host-init");
     fs::write(&init, INIT).context("cannot write the lab host's init")?;
-    let modules = Some((disk.modules.clone(), MODULES));
+    let modules = Some((disk.modules.clone(), MODULES.iter().map(|name| (*name).to_owned()).collect()));
     Initrd { modules, files: vec![(init, "/lab-init".into())], init: Some(FIRST.into()) }.write(&disk.initrd)?;
     Ok(disk)
 }

@@ -18,7 +18,7 @@ const CONSOLE: u32 = 0o020_600;
 /// What goes in.
 pub struct Initrd {
     /// Modules by name, from this folder (`lib/modules/VERSION`); the script finds them as `/modules/0.ko` and so on.
-    pub modules: Option<(PathBuf, &'static [&'static str])>,
+    pub modules: Option<(PathBuf, Vec<String>)>,
     /// Files, and where they go.
     pub files: Vec<(PathBuf, String)>,
     /// `/init`, run by busybox's shell; without it there is no busybox, and `/init` is one of the files.
@@ -40,7 +40,7 @@ impl Initrd {
         if let Some((folder, names)) = &self.modules {
             for (number, module) in in_order(folder, names)?.iter().enumerate() {
                 let bytes = fs::read(folder.join(module)).with_context(|| format!("cannot read {module}"))?;
-                archive.file(&format!("modules/{number:02}.ko"), &bytes)?;
+                archive.file(&format!("modules/{number:03}.ko"), &bytes)?;
             }
         }
         for (from, at) in &self.files {
@@ -52,7 +52,7 @@ impl Initrd {
 }
 
 /// The modules and what they need, each after all that it needs; those that the kernel has built in are not there.
-fn in_order(folder: &Path, names: &[&str]) -> Result<Vec<String>> {
+fn in_order(folder: &Path, names: &[String]) -> Result<Vec<String>> {
     let table = fs::read_to_string(folder.join("modules.dep")).context("cannot read modules.dep")?;
     let mut order = Vec::new();
     for name in names {
@@ -135,7 +135,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let table = "k/blk.ko: k/ring.ko k/bus.ko\nk/ring.ko: k/bus.ko\nk/bus.ko:\nk/net.ko: k/ring.ko k/bus.ko\n";
         fs::write(folder.path().join("modules.dep"), table).unwrap();
-        let order = in_order(folder.path(), &["blk", "builtin", "net"]).unwrap();
+        let order = in_order(folder.path(), &["blk", "builtin", "net"].map(str::to_owned)).unwrap();
         assert_eq!(order, ["k/bus.ko", "k/ring.ko", "k/blk.ko", "k/net.ko"]);
     }
 

@@ -12,6 +12,8 @@
 //! KVM in it:                                     guests
 //! ```
 
+pub mod appliance;
+pub mod apt;
 pub mod boot;
 pub mod cloud;
 pub mod debian;

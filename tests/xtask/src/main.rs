@@ -4,6 +4,7 @@ mod bench;
 mod demo;
 mod faults;
 mod fuzz;
+mod image;
 mod lab;
 mod setup;
 mod story;
@@ -35,6 +36,8 @@ enum Command {
     Bench(bench::Arguments),
     /// Run an emulated host with nested virtualization, and unmodified guests in it
     Lab(lab::Arguments),
+    /// Build and check the appliance: an image that makes a controller, a host or both of a bare machine
+    Image(image::Arguments),
     /// Throw bytes at what reads the bytes of strangers
     Fuzz(fuzz::Arguments),
     /// Run OpenStack's own test suite against a cloud and print its table
@@ -49,6 +52,7 @@ fn main() -> Result<()> {
         Command::Story => story::run(),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Lab(arguments) => lab::run(&arguments),
+        Command::Image(arguments) => image::run(&arguments),
         Command::Fuzz(arguments) => fuzz::run(&arguments),
         Command::Tempest(arguments) => tempest::run(&arguments),
     }

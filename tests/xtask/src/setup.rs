@@ -9,6 +9,8 @@ use std::{fs, path::PathBuf, process::Command};
 pub enum Need {
     /// Run the cloud on this machine.
     Cloud,
+    /// Build the appliance and start it in emulation.
+    Image,
     /// Run all tests, the lab included.
     All,
 }
@@ -39,6 +41,16 @@ const TESTS: &[(&str, &str)] = &[
     ("openssl", "openssl"),
     ("/usr/sbin/slapd", "slapd"),
     ("ldapmodify", "ldap-utils"),
+];
+
+const IMAGE: &[(&str, &str)] = &[
+    ("mmdebstrap", "mmdebstrap"),
+    ("qemu-img", "qemu-utils"),
+    ("ip", "iproute2"),
+    ("curl", "curl"),
+    ("strip", "binutils"),
+    ("cc", "gcc"),
+    ("xz", "xz-utils"),
 ];
 
 /// The pinned OpenStack client, with all that it pulls in.
@@ -81,14 +93,22 @@ struct Environment {
 /// # Errors
 /// When something cannot be installed.
 pub fn run(need: Need) -> Result<()> {
-    let wanted = CLOUD.iter().chain(if need == Need::All { TESTS } else { &[] });
+    let wanted = match need {
+        Need::Cloud => [CLOUD, &[]],
+        Need::Image => [IMAGE, &[]],
+        Need::All => [CLOUD, TESTS],
+    };
+    let wanted = wanted.into_iter().flatten();
     let mut missing: Vec<&str> = wanted.filter(|(what, _)| !present(what)).map(|(_, package)| *package).collect();
     missing.dedup();
     if !missing.is_empty() {
         apt(&missing, None)?;
     }
-    if need == Need::All && !exec::has("qemu-system-x86_64") {
+    if need != Need::Cloud && !exec::has("qemu-system-x86_64") {
         emulator()?;
+    }
+    if need == Need::Image {
+        return Ok(());
     }
     if need == Need::All {
         for environment in [KEYSTONE, OIDC_PROVIDER, AWS] {

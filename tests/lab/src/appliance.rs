@@ -1,0 +1,152 @@
+//! A machine that starts from the appliance's disk, by UEFI firmware as metal does, with a network of its own and no way in but the
+//! controller's port.
+
+use crate::{emulator, firmware};
+use anyhow::{Context as _, Result, bail};
+use humilis_harness::exec;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+/// Words of the kernel's command line that the firmware's tables add to the image's own.
+const WORDS: &str = "io.systemd.stub.kernel-cmdline-extra";
+/// Its disk has room for state.
+const DISK: &str = "16G";
+/// The release whose firmware it has.
+const FIRMWARE: &str = "trixie";
+const API: u16 = 8443;
+
+/// What the machine starts from.
+#[derive(Clone, Debug)]
+pub enum Start {
+    /// A disk, by firmware and boot loader.
+    Disk(PathBuf),
+    /// Kernel, initial RAM disk and command line, with no disk, as from a network.
+    Network {
+        /// The kernel.
+        kernel: PathBuf,
+        /// The initial RAM disk with the root in it.
+        initrd: PathBuf,
+        /// The command line.
+        cmdline: String,
+    },
+}
+
+/// A running appliance; ended and cleaned up when dropped.
+pub struct Appliance {
+    qemu: Child,
+    namespace: String,
+    serial: PathBuf,
+    started: Instant,
+}
+
+impl Appliance {
+    /// Starts it with further words on its kernel's command line; its disk is a layer over the image in this folder, kept if it is
+    /// there.
+    ///
+    /// # Errors
+    /// When the firmware cannot be had or QEMU does not start.
+    pub fn start(start: &Start, folder: &Path, memory_mib: u32, words: &str) -> Result<Self> {
+        fs::create_dir_all(folder).context("cannot make the machine's folder")?;
+        let namespace = format!("humilis-image-{}", std::process::id());
+        exec::read(Command::new("ip").args(["netns", "add", &namespace]))?;
+        exec::read(Command::new("ip").args(["-n", &namespace, "link", "set", "lo", "up"]))?;
+        let serial = folder.join("serial.log");
+        drop(fs::remove_file(&serial));
+        let (program, options) = emulator::program()?;
+        let mut qemu = Command::new("ip");
+        qemu.args(["netns", "exec", &namespace]).arg(program).args(options);
+        qemu.args(["-machine", "q35", "-accel", "tcg,thread=multi,tb-size=512", "-cpu", "max", "-smp", "2"]);
+        qemu.args(["-m", &memory_mib.to_string(), "-nodefaults", "-display", "none"]);
+        qemu.arg("-serial").arg(format!("file:{}", serial.display()));
+        qemu.args(["-uuid", "5d8f3a10-7a1e-4a7e-9d0c-2f6b1c0e4a55", "-device", "virtio-rng-pci"]);
+        qemu.args(["-device", "virtio-net-pci,netdev=n,romfile="]);
+        qemu.arg("-netdev").arg(format!("user,id=n,hostfwd=tcp:127.0.0.1:{API}-:{API}"));
+        boot(&mut qemu, start, folder, words)?;
+        let log = fs::File::create(folder.join("qemu.log"))?;
+        let started = Instant::now();
+        let qemu =
+            qemu.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn().context("cannot start QEMU")?;
+        Ok(Self { qemu, namespace, serial, started })
+    }
+
+    /// Waits for a line with this text on its console, and gives it and the time since power-on.
+    ///
+    /// # Errors
+    /// When the machine ends or takes too long; the error ends with its console's end.
+    pub fn line(&mut self, text: &str, limit: Duration) -> Result<(String, Duration)> {
+        while self.started.elapsed() < limit {
+            if let Some(line) = self.console().lines().find(|line| line.contains(text)) {
+                return Ok((line.to_owned(), self.started.elapsed()));
+            }
+            if let Some(status) = self.qemu.try_wait()? {
+                bail!("the machine ended ({status}): {}", self.end());
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        bail!("the console does not say {text:?} within {} s; it ends: {}", limit.as_secs(), self.end())
+    }
+
+    /// Asks its controller for a path, from outside.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub fn ask(&self, path: &str) -> Result<String> {
+        let mut curl = Command::new("ip");
+        curl.args(["netns", "exec", &self.namespace, "curl", "--silent", "--show-error", "--fail", "--insecure"]);
+        exec::read(curl.args(["--max-time", "30"]).arg(format!("https://127.0.0.1:{API}{path}")))
+    }
+
+    /// All that its console said.
+    #[must_use]
+    pub fn console(&self) -> String {
+        String::from_utf8_lossy(&fs::read(&self.serial).unwrap_or_default()).replace('\r', "")
+    }
+
+    fn end(&self) -> String {
+        let console = self.console();
+        let lines: Vec<_> = console.lines().rev().take(30).collect();
+        lines.into_iter().rev().collect::<Vec<_>>().join("\n")
+    }
+}
+
+impl Drop for Appliance {
+    fn drop(&mut self) {
+        // It is gone already when it ended by itself.
+        drop(self.qemu.kill());
+        drop(self.qemu.wait());
+        drop(exec::read(Command::new("ip").args(["netns", "del", &self.namespace])));
+    }
+}
+
+fn boot(qemu: &mut Command, start: &Start, folder: &Path, words: &str) -> Result<()> {
+    match start {
+        Start::Network { kernel, initrd, cmdline } => {
+            qemu.arg("-kernel").arg(kernel).arg("-initrd").arg(initrd).arg("-append").arg(format!("{cmdline} {words}"));
+        }
+        Start::Disk(image) => {
+            let (code, factory) = firmware::ovmf(FIRMWARE)?;
+            let [disk, variables] = ["disk.qcow2", "variables.fd"].map(|name| folder.join(name));
+            if !disk.exists() {
+                let mut layer = Command::new("qemu-img");
+                exec::read(
+                    layer.args(["create", "-q", "-f", "qcow2", "-F", "raw", "-b"]).arg(image).arg(&disk).arg(DISK),
+                )?;
+                fs::copy(factory, &variables).context("cannot copy the firmware's variables")?;
+            }
+            for (unit, file, readonly) in [(0, &code, "on"), (1, &variables, "off")] {
+                let file = file.display();
+                qemu.arg("-drive").arg(format!("if=pflash,unit={unit},format=raw,readonly={readonly},file={file}"));
+            }
+            qemu.arg("-drive").arg(format!("if=none,id=d,format=qcow2,cache=unsafe,file={}", disk.display()));
+            qemu.args(["-device", "virtio-blk-pci,drive=d,bootindex=1"]);
+            if !words.is_empty() {
+                qemu.arg("-smbios").arg(format!("type=11,value={WORDS}={words}"));
+            }
+        }
+    }
+    Ok(())
+}

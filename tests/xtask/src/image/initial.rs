@@ -1,0 +1,58 @@
+//! The initial RAM disk: a busybox, the modules that reach a disk, and what opens the verified root.
+
+use super::{recipe, toolbox::Toolbox};
+use anyhow::{Context as _, Result};
+use humilis_harness::exec;
+use humilis_lab::initrd::Initrd;
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+const DMSETUP: &str = "/usr/sbin/dmsetup";
+/// Where the first process looks for a root that came with it.
+const ROOT: &str = "/root.image";
+
+/// The initial RAM disks: of a machine that starts from its disk, and of one that starts from a network and has all with it.
+pub struct Initial {
+    pub disk: PathBuf,
+    pub network: PathBuf,
+}
+
+/// Makes both from a root tree and its image.
+pub fn make(tree: &Path, release: &str, image: &Path, work: &Path, tools: &Toolbox) -> Result<Initial> {
+    let mut files = vec![
+        (tools.file("usr/bin/busybox"), "/bin/busybox".to_owned()),
+        (recipe::folder().join("initrd/init"), "/init".to_owned()),
+        (tree.join(DMSETUP.trim_start_matches('/')), DMSETUP.to_owned()),
+    ];
+    files.extend(libraries(tree)?.into_iter().map(|library| (tree.join(library.trim_start_matches('/')), library)));
+    let modules = tree.join("usr/lib/modules").join(release);
+    let names = recipe::lines("initrd.modules")?;
+    let small = Initrd { modules: Some((modules, names)), files, init: None };
+    let payload = Initrd { modules: None, files: vec![(image.to_owned(), ROOT.to_owned())], init: None };
+    let [plain, packed, root] = ["initrd.cpio", "initrd.zst", "root.cpio"].map(|name| work.join(name));
+    small.write(&plain)?;
+    payload.write(&root)?;
+    let mut zstd = tools.command("zstd");
+    exec::read(zstd.args(["-q", "-f", "-19"]).arg(&plain).arg("-o").arg(&packed))?;
+    // The kernel takes archives one after the other, packed or not; the root is packed in itself.
+    let network = work.join("netboot.initrd");
+    let mut whole = std::fs::File::create(&network).context("cannot write the network's initial RAM disk")?;
+    for part in [&packed, &root] {
+        let mut part = std::fs::File::open(part).with_context(|| format!("cannot read {}", part.display()))?;
+        let length = std::io::copy(&mut part, &mut whole)?;
+        // Between two archives there may be zeroes, and each begins at a multiple of four.
+        std::io::Write::write_all(&mut whole, &[0; 4][..((4 - length % 4) % 4) as usize])?;
+    }
+    std::fs::remove_file(root)?;
+    Ok(Initial { disk: packed, network })
+}
+
+/// The libraries that the tree's dmsetup is linked with, as the tree names them.
+fn libraries(tree: &Path) -> Result<BTreeSet<String>> {
+    let text = exec::read(Command::new("chroot").arg(tree).args(["ldd", DMSETUP]))?;
+    let words = text.split_whitespace().filter(|word| word.starts_with('/'));
+    Ok(words.map(str::to_owned).collect())
+}

@@ -1,0 +1,65 @@
+//! `cargo xtask image`: the appliance from Debian's packages and the product's programs, and what is measured of it.
+//!
+//! The recipe is data in `images/` and `systemd/`; here is how it is followed. Nothing of the building machine goes into an image:
+//! file systems and partitions are made by a tool box, a Debian tree of its own, and every time stamp, number and order is given,
+//! so that the same inputs make the same bytes.
+//!
+//! ```text
+//! packages -> root tree -> erofs + verity = ROOT -+-> disk: ESP (boot loader, EFI) | ROOT | empty slot
+//! kernel package -> modules, vmlinuz             -+-> EFI: vmlinuz + initial RAM disk + command line with ROOT's hash
+//! ```
+
+mod build;
+mod check;
+mod disk;
+mod initial;
+mod kernel;
+mod manifest;
+mod recipe;
+mod root;
+mod toolbox;
+mod tree;
+
+use anyhow::Result;
+use clap::Subcommand;
+use std::path::PathBuf;
+
+/// The release that the appliance and its tools are made of.
+pub const RELEASE: &str = "trixie";
+/// Every file's time: an image tells when its version was made by its version.
+pub const EPOCH: &str = "1767225600";
+
+#[derive(clap::Args)]
+pub struct Arguments {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Build the appliance: a disk, and the parts for updates and network boot
+    Build(BuildArguments),
+    /// Build it twice, compare the bytes, start it, and print its figures beside their aims
+    Check(check::Arguments),
+}
+
+#[derive(clap::Args, Clone, Debug)]
+pub struct BuildArguments {
+    /// Where the images go; without it `image` in the target directory
+    #[arg(long)]
+    output: Option<PathBuf>,
+    /// The image's version
+    #[arg(long, default_value = env!("CARGO_PKG_VERSION"))]
+    version: String,
+}
+
+pub fn run(arguments: &Arguments) -> Result<()> {
+    match &arguments.what {
+        What::Build(arguments) => {
+            let image = build::prepare(arguments)?.make("image")?;
+            println!("{}", image.summary()?);
+            Ok(())
+        }
+        What::Check(arguments) => check::run(arguments),
+    }
+}

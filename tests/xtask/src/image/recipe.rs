@@ -1,0 +1,50 @@
+//! The lists in `images/`.
+
+use anyhow::{Context as _, Result, ensure};
+use humilis_harness::paths;
+use std::{fs, path::PathBuf};
+
+/// The recipe's folder.
+pub fn folder() -> PathBuf {
+    paths::root().join("images")
+}
+
+/// A list's lines, without comments.
+pub fn lines(name: &str) -> Result<Vec<String>> {
+    let text = fs::read_to_string(folder().join(name)).with_context(|| format!("cannot read images/{name}"))?;
+    Ok(parse(&text))
+}
+
+/// A list of paths below some folder.
+pub fn paths(name: &str) -> Result<Vec<String>> {
+    let lines = lines(name)?;
+    for path in &lines {
+        ensure!(
+            !path.starts_with('/') && !path.split('/').any(|part| part == ".."),
+            "images/{name}: {path} leads outside"
+        );
+    }
+    Ok(lines)
+}
+
+fn parse(text: &str) -> Vec<String> {
+    let lines = text.lines().map(str::trim);
+    lines.filter(|line| !line.is_empty() && !line.starts_with('#')).map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn comments_and_empty_lines_say_nothing() {
+        assert_eq!(parse("# all\n\n one \ntwo\n  # three\n"), ["one", "two"]);
+    }
+
+    #[test]
+    fn every_list_of_paths_stays_inside() {
+        for list in ["modules", "remove"] {
+            assert!(!paths(list).unwrap().is_empty(), "{list}");
+        }
+    }
+}
