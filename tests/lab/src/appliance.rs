@@ -82,12 +82,27 @@ impl Appliance {
             if let Some(line) = self.console().lines().find(|line| line.contains(text)) {
                 return Ok((line.to_owned(), self.started.elapsed()));
             }
-            if let Some(status) = self.qemu.try_wait()? {
-                bail!("the machine ended ({status}): {}", self.end());
-            }
+            self.runs()?;
             std::thread::sleep(Duration::from_millis(100));
         }
         bail!("the console does not say {text:?} within {} s; it ends: {}", limit.as_secs(), self.end())
+    }
+
+    /// Time since power-on.
+    #[must_use]
+    pub fn age(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// Nothing, while it runs.
+    ///
+    /// # Errors
+    /// When it has ended; the error ends with its console's end.
+    pub fn runs(&mut self) -> Result<()> {
+        match self.qemu.try_wait()? {
+            None => Ok(()),
+            Some(status) => bail!("the machine ended ({status}): {}", self.end()),
+        }
     }
 
     /// Asks its controller for a path, from outside.

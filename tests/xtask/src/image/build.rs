@@ -13,7 +13,7 @@ use crate::setup::{self, Need};
 use anyhow::{Context as _, Result, ensure};
 use humilis_harness::{
     build::{self, Profile, Programs},
-    exec, paths,
+    exec,
 };
 use std::{
     fs,
@@ -55,15 +55,12 @@ pub struct Image {
 
 /// Installs what is needed and builds the product's programs.
 pub fn prepare(arguments: &BuildArguments) -> Result<Inputs> {
-    let version = arguments.version.clone();
+    let version = arguments.version().to_owned();
     let plain = |c: char| c.is_ascii_alphanumeric() || ".~-".contains(c);
     ensure!(!version.is_empty() && version.len() <= 20 && version.chars().all(plain), "{version:?} is no version");
     setup::run(Need::Image)?;
     let programs = build::product(Profile::Release)?;
-    let output = arguments.output.clone().unwrap_or_else(|| paths::target().join("image"));
-    fs::create_dir_all(&output).with_context(|| format!("cannot make {}", output.display()))?;
-    let output = output.canonicalize().context("the output folder is gone")?;
-    Ok(Inputs { programs, version, output })
+    Ok(Inputs { programs, version, output: arguments.output()? })
 }
 
 impl Inputs {
@@ -129,7 +126,7 @@ impl Inputs {
         disk::unified(kernel, &initial, &words, tree, &image.efi, work, tools)?;
         disk::make(root, &image.efi, label, &self.number("disk"), &image.disk, work, tools)?;
         let mut pack = tools.command("zstd");
-        pack.args(["-q", "-f", "-T2", "-9", "--no-progress"]).arg(&image.disk).arg("-o").arg(&image.packed);
+        pack.args(["-q", "-f", "-T2", "-3", "--no-progress"]).arg(&image.disk).arg("-o").arg(&image.packed);
         exec::step("Compressing the disk", &work.join("zstd.log"), &mut pack)?;
         fs::rename(&root.image, &image.root)?;
         fs::copy(kernel.image(), &image.kernel)?;

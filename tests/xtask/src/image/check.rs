@@ -15,11 +15,11 @@ use std::{
 };
 
 /// Memory of the machine that it is started on, MiB.
-const MEMORY_MIB: u32 = 2048;
+pub const MEMORY_MIB: u32 = 2048;
 /// An emulated machine beside other work is slow.
 const PATIENCE: Duration = Duration::from_secs(600);
 /// What the appliance says on its console when everything that it is for runs.
-const READY: &str = "humilis: ready";
+pub const READY: &str = "humilis: ready";
 
 #[derive(clap::Args)]
 pub struct Arguments {

@@ -17,12 +17,14 @@ mod kernel;
 mod manifest;
 mod recipe;
 mod root;
+mod start;
 mod toolbox;
 mod tree;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use clap::Subcommand;
-use std::path::PathBuf;
+use humilis_harness::paths;
+use std::{fs, path::PathBuf};
 
 /// The release that the appliance and its tools are made of.
 pub const RELEASE: &str = "trixie";
@@ -41,6 +43,8 @@ enum What {
     Build(BuildArguments),
     /// Build it twice, compare the bytes, start it, and print its figures beside their aims
     Check(check::Arguments),
+    /// Start what was built in emulation, and show its console until its controller answers
+    Start(start::Arguments),
 }
 
 #[derive(clap::Args, Clone, Debug)]
@@ -53,6 +57,19 @@ pub struct BuildArguments {
     version: String,
 }
 
+impl BuildArguments {
+    fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// Where images go, made if it is not there.
+    fn output(&self) -> Result<PathBuf> {
+        let output = self.output.clone().unwrap_or_else(|| paths::target().join("image"));
+        fs::create_dir_all(&output).with_context(|| format!("cannot make {}", output.display()))?;
+        output.canonicalize().context("the output folder is gone")
+    }
+}
+
 pub fn run(arguments: &Arguments) -> Result<()> {
     match &arguments.what {
         What::Build(arguments) => {
@@ -61,5 +78,6 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             Ok(())
         }
         What::Check(arguments) => check::run(arguments),
+        What::Start(arguments) => start::run(arguments),
     }
 }

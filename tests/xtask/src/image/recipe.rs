@@ -47,4 +47,28 @@ mod tests {
             assert!(!paths(list).unwrap().is_empty(), "{list}");
         }
     }
+
+    #[test]
+    fn scripts_are_whole() {
+        for script in [
+            "initrd/init",
+            "tree/usr/lib/humilis/firstboot",
+            "tree/usr/lib/humilis/join",
+            "tree/usr/lib/humilis/health",
+        ] {
+            let checked = std::process::Command::new("sh").arg("-n").arg(folder().join(script)).output().unwrap();
+            assert!(checked.status.success(), "{script}: {}", String::from_utf8_lossy(&checked.stderr));
+        }
+    }
+
+    #[test]
+    fn every_unit_of_ours_is_enabled() {
+        let preset = fs::read_to_string(folder().join("tree/usr/lib/systemd/system-preset/00-humilis.preset")).unwrap();
+        for unit in fs::read_dir(paths::root().join("systemd")).unwrap().map(|entry| entry.unwrap().file_name()) {
+            let unit = unit.to_string_lossy().into_owned();
+            let named = preset.lines().filter_map(|line| line.strip_prefix("enable "));
+            let enabled = |name: &str| name == unit || (name == "humilis-*.service" && unit.starts_with("humilis-"));
+            assert!(!unit.ends_with(".service") || named.into_iter().any(enabled), "{unit}");
+        }
+    }
 }

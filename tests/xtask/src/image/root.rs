@@ -146,7 +146,7 @@ fn link(tree: &Path, to: &str, at: &str) -> Result<()> {
 pub fn image(tree: &Path, uuid: &str, image: &Path, work: &Path, tools: &Toolbox) -> Result<Root> {
     drop(fs::remove_file(image));
     let mut make = tools.command("mkfs.erofs");
-    make.args(["--quiet", "-zzstd,level=15", "-C65536", "-Efragments,ztailpacking,dedupe", "-x1"]);
+    make.args(["--quiet", "-zzstd,level=9", "-C65536", "-Eztailpacking", "-x1"]);
     make.args(["-T", super::EPOCH, "-U", uuid]).arg(image).arg(tree);
     exec::step("Making the root's file system", &work.join("erofs.log"), &mut make)?;
     let bytes = fs::metadata(image)?.len().next_multiple_of(BLOCK);
