@@ -22,10 +22,12 @@ use std::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio::sync::{broadcast, oneshot};
 
+/// Before the same refusal is logged again.
+const REPEAT: Duration = Duration::from_secs(60);
 /// How long a host may take to say that it is there.
 const ALIVE: Duration = Duration::from_secs(3);
 /// How long a host may take to answer a question.
@@ -53,6 +55,7 @@ pub struct Hub {
     sessions: Mutex<HashMap<HostId, SessionHandle>>,
     next: AtomicU64,
     expelled: broadcast::Sender<HostId>,
+    refusals: Mutex<HashMap<HostId, (Refused, Instant)>>,
 }
 
 impl Hub {
@@ -74,7 +77,16 @@ impl Hub {
         store::disconnect_all(&db).await?;
         let (sources, sessions, next) = (OnceLock::new(), Mutex::default(), AtomicU64::new(1));
         let expelled = broadcast::Sender::new(16);
-        Ok(Arc::new(Self { db, clock, certificate_seconds, sources, sessions, next, expelled }))
+        Ok(Arc::new(Self {
+            db,
+            clock,
+            certificate_seconds,
+            sources,
+            sessions,
+            next,
+            expelled,
+            refusals: Mutex::default(),
+        }))
     }
 
     /// Names the services, once, before the listener starts.
@@ -141,6 +153,17 @@ impl Hub {
 
     pub(crate) fn session(&self, host: HostId) -> Option<SessionHandle> {
         self.sessions().get(&host).cloned()
+    }
+
+    /// Whether a refusal is worth a line in the log: hosts try again every few seconds.
+    pub(crate) fn is_news(&self, host: HostId, why: &Refused) -> bool {
+        let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        refusals.retain(|_, (_, at)| at.elapsed() < REPEAT);
+        if refusals.get(&host).is_some_and(|(last, _)| last == why) {
+            return false;
+        }
+        refusals.insert(host, (why.clone(), Instant::now()));
+        true
     }
 
     /// Whether a stream's host answers.

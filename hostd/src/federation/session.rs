@@ -108,7 +108,10 @@ impl Session {
                 wait = BACKOFF.0;
             }
             match ended {
-                Ended::Renewed => wait = BACKOFF.0,
+                Ended::Renewed => {
+                    wait = BACKOFF.0;
+                    continue;
+                }
                 ended => complaints.make(&ended),
             }
             sleep(wait).await;
@@ -136,7 +139,6 @@ impl Session {
         send(&up, Up::Observed(convert::observed(true, board.all()))).await?;
         let mut down = client.session(ReceiverStream::new(messages)).await?.into_inner();
         self.channel.send_replace(Some(channel));
-        tracing::info!(url = self.identity.url, "connected");
         let mut renewal = Instant::now() + renew::due(&self.identity);
         let mut ledger_retry = Instant::now();
         loop {
@@ -180,7 +182,9 @@ impl Session {
     ) -> Result<(), Ended> {
         match message.message {
             Some(Down::Desired(desired)) => {
-                progress.fruitful = true;
+                if !std::mem::replace(&mut progress.fruitful, true) {
+                    tracing::info!(url = self.identity.url, "connected");
+                }
                 let sequence = desired.sequence;
                 if self.store.apply(desired).await {
                     progress.unwritten = None;

@@ -14,12 +14,15 @@ use crate::{
 };
 use controller_base::id::HostId;
 use controller_ports::Unavailable;
+use controller_ports::fleet::{Admission, Fleet as _};
 use humilis_proto::federation::{self as wire, host_message::Message};
 use std::{sync::Arc, time::Duration};
 use tokio::{sync::mpsc, time};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming};
 
+/// How long a host may take to come back before anybody hears that it went.
+const GRACE: Duration = Duration::from_secs(1);
 /// How long a host may take to say who it is.
 const GREETING: Duration = Duration::from_secs(10);
 
@@ -61,7 +64,9 @@ pub(crate) async fn open(
             Ok(member) => run(hub, authority, member, (shown, peer), inbox, outbox).await,
             Err(NotGreeted::Refused(why)) => {
                 let (host, address) = (shown.host, shown.address);
-                tracing::warn!(%host, %address, reason = %why, "a host was refused");
+                if hub.is_news(host, &why) {
+                    tracing::warn!(%host, %address, reason = %why, "a host was refused");
+                }
                 refuse(&outbox, refusal(&why)).await;
             }
             Err(NotGreeted::Unavailable(error)) => {
@@ -131,6 +136,7 @@ async fn run(
     let address = peer.address.clone();
     let (session, asked) = SessionHandle::new(hub.number(), peer);
     hub.enter(id, session.clone());
+    settle(&hub, id).await;
     if let Err(EnrolError::Refused(why)) = enrolment::check(&hub, &shown).await {
         // It lost its place while it came in.
         session.dismiss(&why);
@@ -149,8 +155,16 @@ async fn run(
         // A host that does not read hears nothing; its stream ends all the same.
         drop(last_words.try_send(Err(refusal(why))));
     }
+    let dismissed = session.farewell.get().is_some();
     if hub.leave(id, session.number) {
-        leave(&hub, id).await;
+        if !dismissed {
+            // A host that comes right back, as with a new certificate, was never away.
+            time::sleep(GRACE).await;
+        }
+        if hub.session(id).is_none() {
+            leave(&hub, id).await;
+            settle(&hub, id).await;
+        }
     }
     match ended {
         Ok(()) => tracing::info!(host = %id, hostname, "host disconnected"),
@@ -182,6 +196,29 @@ async fn observe(hub: &Hub, id: HostId, observed: wire::Observed) -> Result<(), 
     let sources = hub.sources().ok_or_else(|| unavailable("no service is wired"))?;
     // An observation that is not taken in ends the stream: the host reports everything anew on the next one.
     Ok(sources.guests.observed(id, observed.complete, guests).await?)
+}
+
+/// A stream that ended may have been written down after the next one's beginning: what is true now is written last.
+async fn settle(hub: &Hub, id: HostId) {
+    let again = async {
+        let Some(mut host) = hub.host(id).await?.filter(|host| !host.up && hub.session(id).is_some()) else {
+            return Ok(());
+        };
+        if host.membership.admission != Admission::Admitted {
+            return Ok(());
+        }
+        let mut tx = hub.db.begin().await.map_err(unavailable)?;
+        store::set_connected(&mut tx, id, true, hub.clock.now()).await.map_err(unavailable)?;
+        tx.commit().await.map_err(unavailable)?;
+        host.up = true;
+        for observer in hub.sources().into_iter().flat_map(|s| &s.hosts) {
+            observer.host_up(&host).await?;
+        }
+        Ok::<(), Unavailable>(())
+    };
+    if let Err(error) = again.await {
+        tracing::error!(host = %id, error = &error as &dyn std::error::Error, "a host's coming could not be written down");
+    }
 }
 
 async fn leave(hub: &Hub, id: HostId) {

@@ -17,12 +17,16 @@ async fn a_host_renews_its_certificate_and_the_old_one_is_worth_nothing_then() {
     tokio::time::sleep(Duration::from_millis(10)).await;
     let new = world.renew(&old).await.unwrap();
     assert!(world.host(&old).await.membership.certificate_expires_at > until);
+    world.observer.heard.lock().unwrap().clear();
     drop(stream);
     let _again = world.connect(&old).await.expect("the answer may have been lost");
     let _stream = world.connect(&new).await.unwrap();
     assert!(refused(world.connect(&old).await).contains("was replaced by a newer one"));
     assert!(refused(world.renew(&old).await).contains("was replaced by a newer one"));
-    world.becomes(&new, "connected").await;
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    assert_eq!(world.host(&new).await.state().word(), "connected");
+    let heard = world.observer.heard.lock().unwrap().clone();
+    assert!(heard.iter().all(|word| word != "down"), "nobody hears of a host that comes right back: {heard:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
