@@ -119,6 +119,17 @@ impl Cloud {
         format!("{daemons}\nconsole:\n{}", self.machine.console())
     }
 
+    /// Whether the machine died under it, which is the emulator's failure, not the cloud's: now and then an exit from a nested guest
+    /// loses the host's registers. Says so.
+    #[must_use]
+    pub fn died(&self) -> bool {
+        let died = self.machine.has_ended();
+        if died {
+            println!("The emulated machine died; its console's end:\n{}", self.machine.console());
+        }
+        died
+    }
+
     /// Lets it run on when this program ends.
     pub fn let_go(self) {
         self.machine.let_go();

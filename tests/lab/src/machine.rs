@@ -158,6 +158,14 @@ impl Machine {
         lines.into_iter().rev().collect::<Vec<_>>().join("\n")
     }
 
+    /// Whether its emulator has ended, as it does when the machine's kernel panics.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        let state = fs::read_to_string(format!("/proc/{}/stat", self.qemu.id())).unwrap_or_default();
+        // Behind the program's name; it stays a zombie until it is waited for.
+        state.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with(['Z', 'X']))
+    }
+
     /// Lets it run on when this program ends.
     pub fn let_go(mut self) {
         self.keep = true;

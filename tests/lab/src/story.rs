@@ -18,11 +18,19 @@ use std::{
 /// A guest in an emulated host starts slowly.
 const BOOT: Duration = Duration::from_secs(600);
 
-/// Tells it.
+/// Tells it; once more where the emulated machine itself died of it.
 ///
 /// # Errors
 /// The first step that fails, with the daemons' logs.
 pub fn run(programs: &Programs, client: &Path) -> Result<()> {
+    if once(programs, client)? || once(programs, client)? {
+        return Ok(());
+    }
+    bail!("the emulated machine died twice")
+}
+
+/// Whether the machine lived to its end.
+fn once(programs: &Programs, client: &Path) -> Result<bool> {
     let started = Instant::now();
     let disk = guest_disk::get()?;
     let folder = tempfile::Builder::new().prefix("humilis-story-").tempdir()?;
@@ -30,9 +38,13 @@ pub fn run(programs: &Programs, client: &Path) -> Result<()> {
     let cloud = Cloud::start(programs, folder.path(), place)?;
     println!("{:<44} {:>6.1} s", "the lab's cloud answers", started.elapsed().as_secs_f64());
     let story = Story { cloud: &cloud, client: client.join("bin/openstack"), folder: folder.path() };
-    story.tell(&disk).map_err(|error| error.context(cloud.logs()))?;
+    let told = story.tell(&disk);
+    if told.is_err() && cloud.died() {
+        return Ok(false);
+    }
+    told.map_err(|error| error.context(cloud.logs()))?;
     println!("{:<44} {:>6.1} s", "all", started.elapsed().as_secs_f64());
-    Ok(())
+    Ok(true)
 }
 
 struct Story<'a> {
