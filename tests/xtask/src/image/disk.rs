@@ -1,11 +1,12 @@
 //! The unified kernel image and the disk with it.
 
-use super::{initial::Initial, kernel::Kernel, recipe, root::Root, toolbox::Toolbox};
+use super::{EPOCH, initial::Initial, kernel::Kernel, recipe, root::Root, toolbox::Toolbox};
 use anyhow::{Context as _, Result};
 use humilis_harness::exec;
 use std::{
     fs,
     path::{Path, PathBuf},
+    process::Command,
 };
 
 /// The boot loader, in the tool box.
@@ -53,6 +54,9 @@ pub fn make(root: &Root, efi: &Path, label: &str, seed: &str, disk: &Path, work:
     }
     place(&recipe::folder().join("loader.conf"), "loader/loader.conf")?;
     place(efi, &format!("EFI/Linux/{label}.efi"))?;
+    // The partition's file system keeps their times.
+    let mut touch = Command::new("find");
+    exec::read(touch.arg(&esp).args(["-exec", "touch", "-h", "-d", &format!("@{EPOCH}"), "{}", "+"]))?;
     let definitions = definitions(&[("@ESP@", &esp), ("@ROOT@", &root.image), ("@LABEL@", Path::new(label))], work)?;
     drop(fs::remove_file(disk));
     let mut repart = tools.command("systemd-repart");
