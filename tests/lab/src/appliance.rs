@@ -1,7 +1,7 @@
 //! A machine that starts from the appliance's disk, by UEFI firmware as metal does, with a network of its own and no way in but the
 //! controller's port.
 
-use crate::{emulator, firmware};
+use crate::{emulator, firmware, machine::clock};
 use anyhow::{Context as _, Result, bail};
 use humilis_harness::exec;
 use std::{
@@ -65,7 +65,7 @@ impl Appliance {
         qemu.args(["-uuid", "5d8f3a10-7a1e-4a7e-9d0c-2f6b1c0e4a55", "-device", "virtio-rng-pci"]);
         qemu.args(["-device", "virtio-net-pci,netdev=n,romfile="]);
         qemu.arg("-netdev").arg(format!("user,id=n,hostfwd=tcp:127.0.0.1:{API}-:{API}"));
-        boot(&mut qemu, start, folder, words)?;
+        boot(&mut qemu, start, folder, format!("{words}{}", clock()).trim())?;
         let log = fs::File::create(folder.join("qemu.log"))?;
         let started = Instant::now();
         let qemu =

@@ -200,7 +200,7 @@ fn inside(place: &Place, program: impl AsRef<std::ffi::OsStr>) -> Command {
 
 /// The emulated processor counts time as this one does. Its kernel must be told how fast that is: where the emulator has to wait for
 /// a processor, the kernel would measure a fraction of it, and its clock would run many times too fast.
-fn clock() -> String {
+pub(crate) fn clock() -> String {
     let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let field =
         |name: &str| text.lines().find(|line| line.starts_with(name))?.split_once(':').map(|(_, value)| value.trim());
