@@ -153,6 +153,10 @@ impl Part {
         if self.guests == Guests::Debian {
             command.args(["--ssh", "--ssh-user", "debian"]);
         }
+        if self.in_lab {
+            // The emulator bears one nested guest at a time better than two.
+            command.args(["--concurrency", "1"]);
+        }
         let ca = login.ca.iter().map(|ca| format!("identity.ca_certificates_file={}", ca.display()));
         let patience = PATIENCE.iter().filter(|_| self.in_lab).map(|&option| option.to_owned());
         for option in ca.chain(patience).chain(chosen) {
