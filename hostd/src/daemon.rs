@@ -7,7 +7,7 @@ use crate::{
     federation::{
         enrol::{EnrolError, Invitation, enrol},
         images::ControllerImages,
-        renew,
+        passwords, renew,
         session::Session,
     },
     identity::Identity,
@@ -79,7 +79,7 @@ async fn start(config: Config) -> anyhow::Result<Running> {
     let (channel, connected) = watch::channel(None);
     let source = Arc::new(ControllerImages::new(connected.clone()));
     let images = Cache::new(layout.images(), source, config.images.unused_bytes);
-    let metadata = Arc::new(MetadataTable::default());
+    let metadata = Arc::new(MetadataTable::new(passwords::keeper(connected.clone())));
     for guest in &found.guests {
         metadata.set_guest((*guest.metadata).clone());
     }

@@ -136,4 +136,8 @@ CREATE TABLE compute_aggregate_host (
     PRIMARY KEY (aggregate_id, hostname)
 );",
     },
+    Migration {
+        name: "0003_guest_password",
+        sql: "ALTER TABLE compute_server ADD COLUMN guest_password TEXT NOT NULL DEFAULT '';",
+    },
 ];

@@ -11,6 +11,7 @@
 pub mod convert;
 pub mod enrol;
 pub mod images;
+pub mod passwords;
 pub mod renew;
 pub mod session;
 

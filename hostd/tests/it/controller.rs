@@ -350,6 +350,13 @@ impl federation_server::Federation for Service {
         Ok(self.sign(&request.into_inner().csr))
     }
 
+    async fn keep_password(
+        &self,
+        _: Request<wire::KeepPasswordRequest>,
+    ) -> Result<Response<wire::KeepPasswordResponse>, Status> {
+        Err(Status::not_found("no such guest"))
+    }
+
     async fn fetch_image(
         &self,
         request: Request<wire::FetchImageRequest>,

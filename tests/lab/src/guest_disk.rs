@@ -24,6 +24,7 @@ const PACKAGES: &[&str] = &[
     "initramfs-tools",
     "cloud-init",
     "cloud-guest-utils",
+    "curl",
     "openssh-server",
     "sudo",
     "iproute2",

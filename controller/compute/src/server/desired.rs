@@ -122,6 +122,7 @@ fn metadata(server: &Server, ports: &[AttachedPort]) -> GuestMetadata {
         security_groups: group_names(server, ports),
         random_seed: spec.random_seed.clone(),
         admin_password: spec.admin_password.clone(),
+        guest_password: server.guest_password.clone(),
     }
 }
 

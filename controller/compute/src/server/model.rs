@@ -47,6 +47,8 @@ pub struct Server {
     pub spec: Spec,
     /// User data, base64 as the tenant gave it.
     pub user_data: Option<String>,
+    /// The password that the guest made for itself, encrypted for its owner's key; empty: none.
+    pub guest_password: String,
     /// Its server group.
     pub group_id: Option<String>,
     /// What its host is told.

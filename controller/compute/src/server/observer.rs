@@ -1,19 +1,43 @@
 //! Takes in what hosts report: each observation becomes at most one change of one server.
 
 use super::model::Server;
-use super::{observe, store};
+use super::{change, observe, store};
 use crate::{Compute, unavailable};
 use async_trait::async_trait;
 use controller_base::id::{HostId, ServerId};
 use controller_db::DbError;
 use controller_ports::Unavailable;
-use controller_ports::fleet::{GuestObserver, GuestState, ObjectKey, ObservedGuest};
+use controller_ports::fleet::{GuestObserver, GuestState, ObjectKey, ObservedGuest, PasswordError};
 use std::collections::{HashMap, HashSet};
+
+/// Most bytes of a password that a guest makes, as Nova has it.
+const PASSWORD_MOST: usize = 1020;
 
 #[async_trait]
 impl GuestObserver for Compute {
     async fn observed(&self, host: HostId, complete: bool, guests: Vec<ObservedGuest>) -> Result<(), Unavailable> {
         self.take_in(host, complete, &guests).await
+    }
+
+    async fn password_made(&self, host: HostId, server: ServerId, password: String) -> Result<(), PasswordError> {
+        if password.len() > PASSWORD_MOST {
+            return Err(PasswordError::TooLong);
+        }
+        if password.is_empty() {
+            return Ok(());
+        }
+        let now = self.clock.now();
+        let open = |server: &Server| is_here(server, host) && server.deleted_at.is_none();
+        let set = |server: &Server| {
+            let wanted = open(server) && server.guest_password.is_empty();
+            wanted.then(|| change::retold(Server { guest_password: password.clone(), ..server.clone() }, now))
+        };
+        match self.advance(server, set).await?.filter(open) {
+            None => Err(PasswordError::NotFound),
+            // A repetition, whose first answer was lost, changes nothing.
+            Some(server) if server.guest_password == password => Ok(()),
+            Some(_) => Err(PasswordError::AlreadySet),
+        }
     }
 }
 

@@ -48,6 +48,8 @@ pub(crate) const RULES: &[RuleDefault] = &[
     rule("os_compute_api:os-server-tags:update_all", MEMBER, "Replace a server's tags"),
     rule("os_compute_api:os-server-tags:delete", MEMBER, "Remove a tag from a server"),
     rule("os_compute_api:os-server-tags:delete_all", MEMBER, "Remove all tags from a server"),
+    rule("os_compute_api:os-server-password:show", READER, "Show the password that a guest made, encrypted"),
+    rule("os_compute_api:os-server-password:clear", MEMBER, "Forget the password that a guest made"),
     rule("os_compute_api:ips:index", READER, "List a server's addresses"),
     rule("os_compute_api:ips:show", READER, "List a server's addresses on one network"),
     rule("os_compute_api:os-attach-interfaces:list", READER, "List a server's interfaces"),

@@ -72,6 +72,7 @@ pub fn server() -> Server {
         fault: None,
         spec: spec(),
         user_data: None,
+        guest_password: String::new(),
         group_id: None,
         desired: Wanted { published: true, ..Wanted::UNPUBLISHED },
         gone: false,

@@ -15,13 +15,13 @@ use sqlx::AnyConnection;
 pub(crate) const SELECT_SLIM: &str = "SELECT id, project_id, user_id, name, hostname, description, vm_state, task_state, \
     task_since, power_state, host_id, host_name, access_ipv4, access_ipv6, metadata, tags, lock_by, lock_reason, fault, spec, \
     group_id, published, running, boot_count, boot_hard, desired_generation, power_generation, gone, created_at, updated_at, \
-    launched_at, deleted_at, generation, NULL FROM compute_server";
+    launched_at, deleted_at, generation, guest_password, NULL FROM compute_server";
 
 /// Likewise with user data.
 pub(crate) const SELECT: &str = "SELECT id, project_id, user_id, name, hostname, description, vm_state, task_state, \
     task_since, power_state, host_id, host_name, access_ipv4, access_ipv6, metadata, tags, lock_by, lock_reason, fault, spec, \
     group_id, published, running, boot_count, boot_hard, desired_generation, power_generation, gone, created_at, updated_at, \
-    launched_at, deleted_at, generation, user_data FROM compute_server";
+    launched_at, deleted_at, generation, guest_password, user_data FROM compute_server";
 
 #[derive(Serialize, Deserialize)]
 struct StoredFault {
@@ -145,7 +145,7 @@ pub(crate) async fn update(connection: &mut AnyConnection, server: &Server) -> R
         task_state = $7, task_since = $8, power_state = $9, host_id = $10, host_name = $11, access_ipv4 = $12, \
         access_ipv6 = $13, metadata = $14, tags = $15, lock_by = $16, lock_reason = $17, fault = $18, published = $19, \
         running = $20, boot_count = $21, boot_hard = $22, desired_generation = $23, power_generation = $24, gone = $25, \
-        updated_at = $26, launched_at = $27, deleted_at = $28, generation = generation + 1 \
+        updated_at = $26, launched_at = $27, deleted_at = $28, guest_password = $29, generation = generation + 1 \
         WHERE id = $1 AND generation = $2";
     let host = server.host.as_ref();
     let done = sqlx::query(UPDATE)
@@ -177,6 +177,7 @@ pub(crate) async fn update(connection: &mut AnyConnection, server: &Server) -> R
         .bind(server.updated_at.0)
         .bind(server.launched_at.map(|at| at.0))
         .bind(server.deleted_at.map(|at| at.0))
+        .bind(server.guest_password.clone())
         .execute(connection)
         .await?;
     Ok(done.rows_affected() == 1)
@@ -219,6 +220,7 @@ pub(crate) fn read(row: &AnyRow) -> Result<Server, DbError> {
         launched_at: row.int_or_null()?.map(Timestamp),
         deleted_at: row.int_or_null()?.map(Timestamp),
         generation: Generation(row.int()?),
+        guest_password: row.text()?,
         user_data: row.text_or_null()?,
     })
 }

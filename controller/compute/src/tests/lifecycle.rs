@@ -2,8 +2,8 @@
 
 use super::fakes::{FULL_NETWORK, KERNEL_IMAGE, host};
 use super::world::worlds;
-use controller_base::id::ServerId;
-use controller_ports::fleet::{GuestObserver, GuestState, ObjectKey};
+use controller_base::id::{HostId, ServerId};
+use controller_ports::fleet::{GuestObserver, GuestState, ObjectKey, PasswordError};
 use http::{Method, StatusCode};
 use serde_json::json;
 
@@ -201,5 +201,31 @@ async fn several_servers_are_made_at_once() {
             list["servers"].as_array().unwrap().iter().map(|s| s["name"].as_str().unwrap().to_owned()).collect();
         names.sort();
         assert_eq!(names, ["web-1", "web-2", "web-3"]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_password_that_its_guest_made_is_kept_once_and_shown_to_its_owner() {
+    for world in worlds().await {
+        let id = world.running(json!({})).await;
+        let path = format!("/v2.1/servers/{id}/os-server-password");
+        let made = async |host, password: &str| world.compute.password_made(host, id, password.to_owned()).await;
+        let shown = async || world.get(&path, "reader", 1).await.json();
+
+        assert_eq!(shown().await, json!({"password": ""}));
+        assert!(matches!(made(HostId::random(), "c2VjcmV0").await, Err(PasswordError::NotFound)), "another host's");
+        assert!(matches!(made(host(), &"x".repeat(1021)).await, Err(PasswordError::TooLong)));
+        made(host(), "c2VjcmV0").await.unwrap();
+        made(host(), "c2VjcmV0").await.expect("a repetition changes nothing");
+        assert!(matches!(made(host(), "other").await, Err(PasswordError::AlreadySet)));
+        assert_eq!(shown().await, json!({"password": "c2VjcmV0"}));
+        assert_eq!(world.desired(id).await.unwrap().1.metadata.guest_password, "c2VjcmV0");
+
+        let clear = async |token: &str| world.send(Method::DELETE, &path, token, 1, None).await.status;
+        assert_eq!(clear("reader").await, StatusCode::FORBIDDEN);
+        assert_eq!(clear("other").await, StatusCode::NOT_FOUND);
+        assert_eq!(clear("member").await, StatusCode::NO_CONTENT);
+        assert_eq!(shown().await, json!({"password": ""}));
+        made(host(), "new").await.unwrap();
     }
 }

@@ -89,6 +89,7 @@ impl IntoWire for GuestMetadata {
             security_groups: self.security_groups,
             random_seed: self.random_seed,
             admin_password: self.admin_password,
+            guest_password: self.guest_password,
         }
     }
 }

@@ -7,7 +7,8 @@ use crate::{
     host::Shown,
     session,
 };
-use controller_base::id::ImageId;
+use controller_base::id::{ImageId, ServerId};
+use controller_ports::fleet::PasswordError;
 use futures::{StreamExt as _, stream::BoxStream};
 use humilis_proto::federation::{self as wire, enrolment_server, federation_server};
 use std::sync::Arc;
@@ -80,6 +81,24 @@ impl federation_server::Federation for Membership {
             Err(error) => Err(unavailable(&error)),
         });
         Ok(Response::new(chunks.take_until(Box::pin(expelled)).boxed()))
+    }
+
+    async fn keep_password(
+        &self,
+        request: Request<wire::KeepPasswordRequest>,
+    ) -> Result<Response<wire::KeepPasswordResponse>, Status> {
+        let shown = shown(&request)?;
+        enrolment::check(&self.0.hub, &shown).await.map_err(status)?;
+        let request = request.into_inner();
+        let server: ServerId = request.server_id.parse().map_err(|e| Status::invalid_argument(format!("{e}")))?;
+        let sources = self.0.hub.sources().ok_or_else(|| Status::unavailable("the controller is starting"))?;
+        let kept = sources.guests.password_made(shown.host, server, request.password).await;
+        kept.map(|()| Response::new(wire::KeepPasswordResponse {})).map_err(|error| match error {
+            PasswordError::AlreadySet => Status::already_exists(error.to_string()),
+            PasswordError::NotFound => Status::not_found(error.to_string()),
+            PasswordError::TooLong => Status::invalid_argument(error.to_string()),
+            PasswordError::Unavailable(error) => unavailable(&error),
+        })
     }
 }
 

@@ -4,13 +4,15 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use controller_base::{
     Clock,
-    id::{HostId, ImageId, ProjectId},
+    id::{HostId, ImageId, ProjectId, ServerId},
 };
 use controller_db::testing::{TestDb, databases, sqlite};
 use controller_fleet::{Authority, Hub, Sources, join};
 use controller_ports::{
     Unavailable,
-    fleet::{Desired, DesiredState, Fleet as _, GuestObserver, Host, HostObserver, ObjectKey, ObservedGuest},
+    fleet::{
+        Desired, DesiredState, Fleet as _, GuestObserver, Host, HostObserver, ObjectKey, ObservedGuest, PasswordError,
+    },
     image::{Image, Images},
 };
 use futures::stream::BoxStream;
@@ -85,6 +87,9 @@ impl DesiredState for Nothing {
 impl GuestObserver for Nothing {
     async fn observed(&self, _: HostId, _: bool, _: Vec<ObservedGuest>) -> Result<(), Unavailable> {
         Ok(())
+    }
+    async fn password_made(&self, _: HostId, _: ServerId, _: String) -> Result<(), PasswordError> {
+        Err(PasswordError::NotFound)
     }
 }
 

@@ -111,6 +111,8 @@ pub struct GuestMetadata {
     pub random_seed: String,
     /// The administrator's password that the API returned.
     pub admin_password: String,
+    /// The password that the guest made for itself, encrypted by it; empty: none.
+    pub guest_password: String,
 }
 
 /// A key pair's public half.

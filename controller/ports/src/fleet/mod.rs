@@ -111,6 +111,25 @@ pub enum GuestState {
 pub trait GuestObserver: Send + Sync {
     /// `complete`: guests that are not listed do not exist on the host.
     async fn observed(&self, host: HostId, complete: bool, guests: Vec<ObservedGuest>) -> Result<(), Unavailable>;
+    /// A guest of this host made a password for itself.
+    async fn password_made(&self, host: HostId, server: ServerId, password: String) -> Result<(), PasswordError>;
+}
+
+/// Why a guest's password is not kept.
+#[derive(Debug, thiserror::Error)]
+pub enum PasswordError {
+    /// There is one; its owner may clear it.
+    #[error("the guest has a password")]
+    AlreadySet,
+    /// It is no guest of the host that said so.
+    #[error("the host has no such guest")]
+    NotFound,
+    /// It is too long.
+    #[error("the password is too long")]
+    TooLong,
+    /// Nothing can be kept now.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
 }
 
 /// What a host offers.

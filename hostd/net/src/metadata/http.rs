@@ -15,6 +15,7 @@ pub(super) struct Request {
 pub(super) enum Method {
     Get,
     Head,
+    Post,
     Other,
 }
 
@@ -33,6 +34,7 @@ pub(super) fn parse(head: &str) -> Result<Request, Malformed> {
     let method = match method {
         "GET" => Method::Get,
         "HEAD" => Method::Head,
+        "POST" => Method::Post,
         _ => Method::Other,
     };
     let mut request = Request { method, path: path(target)?, keep_alive: version == "HTTP/1.1", body_length: 0 };

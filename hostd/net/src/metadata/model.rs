@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use futures::future::BoxFuture;
+
 use crate::ids::PortId;
 
 /// What a guest is told about itself.
@@ -48,6 +50,8 @@ pub struct GuestMetadata {
     pub random_seed: String,
     /// Its administrator's password; empty: none.
     pub admin_password: String,
+    /// The one that it made for itself, encrypted for its owner's key; empty: none.
+    pub guest_password: String,
     /// Its ports, in the order of its interfaces.
     pub ports: Vec<PortId>,
 }
@@ -67,15 +71,38 @@ pub struct KeyPair {
 pub trait MetadataSource: Send + Sync + 'static {
     /// The guest that the port belongs to; `None` while it is not known.
     fn guest(&self, port: &PortId) -> Option<Arc<GuestMetadata>>;
+
+    /// Keeps the password that the guest made for itself; ends once it is kept.
+    fn keep_password(&self, guest: &GuestMetadata, password: String) -> BoxFuture<'static, Result<(), NotKept>>;
 }
 
+/// Why a guest's password is not kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotKept {
+    /// There is one.
+    AlreadySet,
+    /// The guest is not known any more.
+    NotFound,
+    /// Who keeps them does not answer; later it may.
+    Unavailable,
+}
+
+/// Takes a guest's id and password to where it is kept.
+pub type Keep = dyn Fn(String, String) -> BoxFuture<'static, Result<(), NotKept>> + Send + Sync;
+
 /// A source that is simply told.
-#[derive(Debug, Default)]
 pub struct MetadataTable {
     guests: RwLock<HashMap<PortId, Arc<GuestMetadata>>>,
+    keep: Box<Keep>,
 }
 
 impl MetadataTable {
+    /// Without guests.
+    #[must_use]
+    pub fn new(keep: Box<Keep>) -> Self {
+        Self { guests: RwLock::default(), keep }
+    }
+
     /// Sets the metadata of a guest for all its ports.
     pub fn set_guest(&self, guest: GuestMetadata) {
         let guest = Arc::new(guest);
@@ -96,5 +123,9 @@ impl MetadataTable {
 impl MetadataSource for MetadataTable {
     fn guest(&self, port: &PortId) -> Option<Arc<GuestMetadata>> {
         self.guests.read().unwrap_or_else(PoisonError::into_inner).get(port).cloned()
+    }
+
+    fn keep_password(&self, guest: &GuestMetadata, password: String) -> BoxFuture<'static, Result<(), NotKept>> {
+        (self.keep)(guest.uuid.clone(), password)
     }
 }

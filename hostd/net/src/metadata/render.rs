@@ -19,6 +19,8 @@ const VERSIONS: [&str; 9] = [
     "2018-08-27",
     "2020-10-14",
 ];
+/// The document that a guest may post.
+const PASSWORD: &str = "password";
 const GRIZZLY: &str = "2013-04-04";
 const HAVANA: &str = "2013-10-17";
 const LIBERTY: &str = "2015-10-15";
@@ -68,6 +70,12 @@ pub fn documents(guest: &GuestMetadata, interfaces: &[GuestInterface], path: &st
     }
 }
 
+/// Whether this is where the guest may post its password.
+pub(super) fn takes_password(guest: &GuestMetadata, path: &str) -> bool {
+    let tokens: Vec<&str> = path.split('/').filter(|token| !token.is_empty()).collect();
+    matches!(tokens[..], ["openstack", _, PASSWORD]) && documents(guest, &[], path).is_some()
+}
+
 fn openstack(guest: &GuestMetadata, interfaces: &[GuestInterface], tokens: &[&str]) -> Option<Answer> {
     let (version, rest) = match tokens {
         [] => return Some(Answer::text([VERSIONS.as_slice(), &["latest"]].concat().join("\n"))),
@@ -87,7 +95,7 @@ fn listing(guest: &GuestMetadata, version: &str) -> Vec<&'static str> {
         names.push("user_data");
     }
     for (name, since) in [
-        ("password", GRIZZLY),
+        (PASSWORD, GRIZZLY),
         ("vendor_data.json", HAVANA),
         ("network_data.json", LIBERTY),
         ("vendor_data2.json", NEWTON_TWO),
@@ -104,8 +112,7 @@ fn document(guest: &GuestMetadata, interfaces: &[GuestInterface], version: &str,
     match name {
         "meta_data.json" => Some(Answer::json(&meta_data(guest, version, false))),
         "user_data" => Some(Answer::text(guest.user_data.clone())),
-        // The guest's password, encrypted by itself; none was ever posted.
-        "password" => Some(Answer::text("")),
+        PASSWORD => Some(Answer::text(guest.guest_password.clone())),
         "vendor_data.json" | "vendor_data2.json" => Some(Answer::json(&json!({}))),
         "network_data.json" => Some(Answer::json(&network_data::render(interfaces))),
         _ => None,
@@ -150,7 +157,7 @@ fn meta_data(guest: &GuestMetadata, version: &str, drive: bool) -> Value {
 pub fn config_drive(guest: &GuestMetadata, interfaces: &[GuestInterface]) -> Vec<(String, Vec<u8>)> {
     let mut files = Vec::new();
     for (folder, version) in VERSIONS.iter().map(|v| (*v, *v)).chain([("latest", VICTORIA)]) {
-        for name in listing(guest, version).into_iter().filter(|name| *name != "password") {
+        for name in listing(guest, version).into_iter().filter(|name| *name != PASSWORD) {
             let body = match name {
                 "meta_data.json" => Some(meta_data(guest, version, true).to_string().into_bytes()),
                 _ => document(guest, interfaces, version, name).map(|answer| answer.body),

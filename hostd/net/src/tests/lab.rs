@@ -8,7 +8,7 @@ use std::net::{Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::process::{Command, Output};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sched::{CloneFlags, setns, unshare};
 use tokio::runtime::Runtime;
 
-use crate::metadata::{GuestMetadata, MetadataTable};
+use crate::metadata::{GuestMetadata, Keep, MetadataTable, NotKept};
 use crate::model::*;
 use crate::netns::Namespaces;
 use crate::{Convergence, Item, NetConfig, NetHandle, PhysicalNetwork};
@@ -27,6 +27,8 @@ pub(super) struct Lab {
     pub(super) runtime: Runtime,
     pub(super) net: NetHandle,
     pub(super) metadata: Arc<MetadataTable>,
+    /// Passwords that guests made.
+    pub(super) passwords: Arc<Mutex<Vec<(String, String)>>>,
     config: NetConfig,
 }
 
@@ -57,9 +59,10 @@ impl Lab {
         ip("link set lo up");
         let config = NetConfig { resolvers: vec!["127.0.0.1:5353".parse().unwrap()], ..config };
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        let metadata = Arc::new(MetadataTable::default());
+        let passwords = Arc::new(Mutex::default());
+        let metadata = Arc::new(MetadataTable::new(keeper(Arc::clone(&passwords))));
         let net = runtime.block_on(NetHandle::start(config.clone(), Arc::clone(&metadata) as _)).unwrap();
-        let lab = Self { runtime, net, metadata, config };
+        let lab = Self { runtime, net, metadata, passwords, config };
         lab.complete(Vec::new());
         lab
     }
@@ -258,7 +261,15 @@ impl Guest {
 
     /// The body at the path of the metadata service; `None` if it is not 200.
     pub(super) fn metadata(&self, path: &str) -> Option<String> {
-        let request = format!("GET {path} HTTP/1.1\r\nHost: 169.254.169.254\r\nConnection: close\r\n\r\n");
+        let (status, body) = self.ask_metadata("GET", path, "");
+        (status == "200").then_some(body)
+    }
+
+    /// Status and body of what the metadata service says to a request.
+    pub(super) fn ask_metadata(&self, method: &str, path: &str, body: &str) -> (String, String) {
+        let length = body.len();
+        let head = format!("{method} {path} HTTP/1.1\r\nHost: 169.254.169.254\r\nConnection: close\r\n");
+        let request = format!("{head}Content-Length: {length}\r\n\r\n{body}");
         let answer = self.inside(move || {
             let to = SocketAddr::from(([169, 254, 169, 254], 80));
             let mut stream = TcpStream::connect_timeout(&to, Duration::from_secs(2)).unwrap();
@@ -268,7 +279,7 @@ impl Guest {
             text
         });
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        head.starts_with("HTTP/1.1 200 ").then(|| body.to_owned())
+        (head.split(' ').nth(1).unwrap().to_owned(), body.to_owned())
     }
 }
 
@@ -387,6 +398,18 @@ pub(super) fn outgoing() -> Vec<SecurityRule> {
 pub(super) fn open() -> Vec<SecurityRule> {
     let v4 = rule(Direction::Ingress, None, None, Remote::Any);
     [outgoing(), vec![SecurityRule { ipv6: true, ..v4.clone() }, v4]].concat()
+}
+
+/// Keeps one password of each guest.
+fn keeper(kept: Arc<Mutex<Vec<(String, String)>>>) -> Box<Keep> {
+    Box::new(move |guest, password| {
+        let mut kept = kept.lock().unwrap();
+        let known = kept.iter().any(|(other, _)| *other == guest);
+        if !known {
+            kept.push((guest, password));
+        }
+        Box::pin(std::future::ready(if known { Err(NotKept::AlreadySet) } else { Ok(()) }))
+    })
 }
 
 pub(super) fn metadata(port: &Port) -> GuestMetadata {

@@ -1,6 +1,7 @@
 //! DHCP, DNS and metadata as guests see them.
 
 use super::lab::*;
+use crate::metadata::GuestMetadata;
 use crate::model::*;
 
 #[test]
@@ -64,4 +65,31 @@ fn only_known_clients_are_served() {
     assert!(!guest.run("busybox udhcpc -i eth0 -q -n -t 2 -T 1 -s /bin/true").status.success());
     guest.ip(&format!("link set eth0 address {}", stranger.mac));
     assert!(guest.run("busybox udhcpc -i eth0 -q -n -t 3 -T 1 -s /bin/true").status.success());
+}
+
+#[test]
+fn a_guest_posts_its_password_once() {
+    const PASSWORD: &str = "/openstack/2013-10-17/password";
+    let lab = Lab::new();
+    let net = network(1, "10.1.0.0/24");
+    let web = port(2, &net, "10.1.0.5", &[]);
+    lab.metadata.set_guest(metadata(&web));
+    lab.upsert(vec![Object::Network(net), Object::Port(web.clone())]);
+    let guest = lab.guest(&web);
+    guest.ip("addr add 10.1.0.5/24 dev eth0");
+    guest.ip("route add 169.254.169.254/32 via 10.1.0.2");
+    let post = |path: &str, body: &str| guest.ask_metadata("POST", path, body).0;
+
+    assert_eq!(guest.metadata(PASSWORD).as_deref(), Some(""));
+    assert_eq!(post("/openstack/2012-08-10/password", "x"), "405", "it came with 2013-04-04");
+    assert_eq!(post("/openstack/latest/meta_data.json", "x"), "405");
+    assert_eq!(post(PASSWORD, &"x".repeat(1021)), "400");
+    assert!(lab.passwords.lock().unwrap().is_empty());
+    assert_eq!(post(PASSWORD, "c2VjcmV0"), "200");
+    assert_eq!(*lab.passwords.lock().unwrap(), [(web.guest_id.clone(), "c2VjcmV0".to_owned())]);
+    assert_eq!(post(PASSWORD, "other"), "409", "whoever keeps it says so");
+
+    lab.metadata.set_guest(GuestMetadata { guest_password: "c2VjcmV0".into(), ..metadata(&web) });
+    assert_eq!(guest.metadata(PASSWORD).as_deref(), Some("c2VjcmV0"));
+    assert_eq!(post(PASSWORD, "other"), "409");
 }

@@ -102,6 +102,7 @@ fn metadata(told: wire::Metadata, guest: Told<'_>, owner: (String, String)) -> R
         security_groups: told.security_groups,
         random_seed: told.random_seed,
         admin_password: told.admin_password,
+        guest_password: told.guest_password,
         ports: guest.ports.to_vec(),
     })
 }

@@ -5,6 +5,7 @@ mod create;
 mod list;
 mod metadata;
 mod network;
+mod password;
 mod show;
 mod tags;
 mod update;
@@ -43,6 +44,7 @@ pub(crate) fn routes() -> Routes<Compute> {
         .merge(metadata::routes())
         .merge(tags::routes())
         .merge(network::routes())
+        .merge(password::routes())
 }
 
 /// How this caller sees servers.
