@@ -54,15 +54,12 @@ fn apply(member: &mut Member, change: &HostChange) -> Result<(), HostChangeError
     Ok(())
 }
 
-/// Whoever cares hears of it; a fenced host loses its stream, and its guests' place is free for the audit of others.
+/// Whoever cares hears of it; a fenced host loses its stream.
 async fn follow(hub: &Hub, member: &Member) -> Result<(), Unavailable> {
     let host = &member.host;
+    hub.tell(host).await?;
     if host.fenced() {
         hub.expel(host.id, &Refused::Fenced(host.hostname.clone()));
-    } else if host.up {
-        for observer in hub.sources().into_iter().flat_map(|s| &s.hosts) {
-            observer.host_up(host).await?;
-        }
     }
     Ok(())
 }

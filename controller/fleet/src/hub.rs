@@ -96,6 +96,25 @@ impl Hub {
         }
     }
 
+    /// Tells the services of hosts as they are: at the controller's start of all, none of which is connected yet.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn announce(&self) -> Result<(), Unavailable> {
+        for host in self.hosts().await? {
+            self.tell(&host).await?;
+        }
+        Ok(())
+    }
+
+    /// Tells all who care of a host that changed.
+    pub(crate) async fn tell(&self, host: &Host) -> Result<(), Unavailable> {
+        for observer in self.sources().into_iter().flat_map(|sources| &sources.hosts) {
+            observer.host_changed(host).await?;
+        }
+        Ok(())
+    }
+
     /// Names of members that have not yet renewed since the authority changed, and would be lost by the end of the old one.
     ///
     /// # Errors

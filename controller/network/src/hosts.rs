@@ -70,12 +70,8 @@ pub(crate) fn unavailable(source: crate::Error) -> Unavailable {
 
 #[async_trait]
 impl HostObserver for NetworkService {
-    async fn host_up(&self, host: &Host) -> std::result::Result<(), Unavailable> {
+    async fn host_changed(&self, host: &Host) -> std::result::Result<(), Unavailable> {
         self.touch_host(host.id).await.map_err(unavailable)
-    }
-
-    async fn host_down(&self, host: HostId) -> std::result::Result<(), Unavailable> {
-        self.touch_host(host).await.map_err(unavailable)
     }
 }
 

@@ -1,35 +1,49 @@
 //! Which host a server goes to: a pure choice.
 
 use crate::Ratios;
-use controller_base::Generation;
+use controller_base::{Generation, Timestamp};
 use controller_ports::placement::{Constraints, HostUsage, Resources};
 
-/// A host that is up, as it stood when it was judged.
+/// A host that was away no longer than this is probably being restarted, and will find what it shall run when it is back.
+const GRACE_SECONDS: i64 = 60;
+
+/// A host as it stood when it was judged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Candidate {
     pub(crate) usage: HostUsage,
     pub(crate) generation: Generation,
+    /// When its stream ended; `None`: it is there.
+    pub(crate) away_since: Option<Timestamp>,
+    /// An operator wants nothing new on it.
+    pub(crate) closed: bool,
 }
 
-/// The allowed host with room for it that has the most memory left; among equals the one with the fewest servers, then the
-/// first by name.
+/// The allowed host with room for it: rather one that is there than one that went a moment ago, then the one that has the most
+/// memory left; among equals the one with the fewest servers, then the first by name.
 pub(crate) fn choose<'a>(
     candidates: &'a [Candidate],
     wanted: Resources,
     constraints: &Constraints,
     ratios: &Ratios,
+    now: Timestamp,
 ) -> Option<&'a Candidate> {
-    candidates
-        .iter()
-        .filter(|candidate| allowed(&candidate.usage, constraints) && fits(&candidate.usage, wanted, ratios))
-        .max_by(|a, b| rank(&a.usage, ratios).cmp(&rank(&b.usage, ratios)))
+    let takes = |candidate: &&Candidate| {
+        open(candidate, now) && allowed(&candidate.usage, constraints) && fits(&candidate.usage, wanted, ratios)
+    };
+    candidates.iter().filter(takes).max_by(|a, b| rank(a, ratios).cmp(&rank(b, ratios)))
 }
 
-type Rank<'a> = (u64, std::cmp::Reverse<u64>, std::cmp::Reverse<&'a str>);
+fn open(candidate: &Candidate, now: Timestamp) -> bool {
+    !candidate.closed && candidate.away_since.is_none_or(|since| now < since.plus_seconds(GRACE_SECONDS))
+}
 
-fn rank<'a>(usage: &'a HostUsage, ratios: &Ratios) -> Rank<'a> {
+type Rank<'a> = (bool, u64, std::cmp::Reverse<u64>, std::cmp::Reverse<&'a str>);
+
+fn rank<'a>(candidate: &'a Candidate, ratios: &Ratios) -> Rank<'a> {
+    let usage = &candidate.usage;
     let free = ratios.capacity(usage.total).memory_mib.saturating_sub(usage.used.memory_mib);
-    (free, std::cmp::Reverse(usage.servers), std::cmp::Reverse(&usage.hostname))
+    let there = candidate.away_since.is_none();
+    (there, free, std::cmp::Reverse(usage.servers), std::cmp::Reverse(&usage.hostname))
 }
 
 fn allowed(usage: &HostUsage, constraints: &Constraints) -> bool {
@@ -54,6 +68,8 @@ mod tests {
     use super::*;
     use controller_base::id::HostId;
 
+    const NOW: Timestamp = Timestamp(1_000_000_000);
+
     fn host(name: &str, memory_mib: u64, used_mib: u64) -> Candidate {
         Candidate {
             usage: HostUsage {
@@ -64,6 +80,8 @@ mod tests {
                 servers: 0,
             },
             generation: Generation::FIRST,
+            away_since: None,
+            closed: false,
         }
     }
 
@@ -72,7 +90,7 @@ mod tests {
     }
 
     fn chosen(hosts: &[Candidate], wanted: Resources, constraints: &Constraints) -> Option<String> {
-        choose(hosts, wanted, constraints, &Ratios::default()).map(|c| c.usage.hostname.clone())
+        choose(hosts, wanted, constraints, &Ratios::default(), NOW).map(|c| c.usage.hostname.clone())
     }
 
     #[test]
@@ -81,6 +99,19 @@ mod tests {
         assert_eq!(chosen(&hosts, server(1, 512), &Constraints::default()).as_deref(), Some("b"));
         let equal = [host("y", 4096, 0), host("x", 4096, 0)];
         assert_eq!(chosen(&equal, server(1, 512), &Constraints::default()).as_deref(), Some("x"));
+    }
+
+    #[test]
+    fn a_host_that_went_a_moment_ago_is_better_than_none() {
+        let mut hosts = [host("a", 4096, 0), host("b", 2048, 0)];
+        let any = Constraints::default();
+        hosts[0].away_since = Some(NOW.plus_seconds(-59));
+        assert_eq!(chosen(&hosts, server(1, 512), &any).as_deref(), Some("b"));
+        assert_eq!(chosen(&hosts[..1], server(1, 512), &any).as_deref(), Some("a"));
+        hosts[0].away_since = Some(NOW.plus_seconds(-60));
+        assert_eq!(chosen(&hosts[..1], server(1, 512), &any), None);
+        hosts[1].closed = true;
+        assert_eq!(chosen(&hosts, server(1, 512), &any), None);
     }
 
     #[test]

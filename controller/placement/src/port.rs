@@ -49,14 +49,13 @@ impl PlacementService {
             return Ok(Some(had));
         }
         for _ in 0..ATTEMPTS {
-            let hosts = store::hosts(tx).await?;
-            let up: Vec<_> = hosts.into_iter().filter(|(_, up)| *up).map(|(host, _)| host).collect();
-            let Some(best) = choose(&up, wanted, constraints, &self.ratios) else {
+            let (hosts, now) = (store::hosts(tx).await?, self.clock.now());
+            let Some(best) = choose(&hosts, wanted, constraints, &self.ratios, now) else {
                 return Ok(None);
             };
             let host = best.usage.host_id;
             if store::advance(tx, host, best.generation).await? {
-                store::insert_claim(tx, server, host, wanted, self.clock.now()).await?;
+                store::insert_claim(tx, server, host, wanted, now).await?;
                 return Ok(Some((host, best.usage.hostname.clone())));
             }
         }
@@ -84,7 +83,7 @@ impl Placement for PlacementService {
     async fn usages(&self) -> Result<Vec<HostUsage>, Unavailable> {
         let mut connection = self.db.read().await.map_err(unavailable)?;
         let hosts = store::hosts(&mut connection).await.map_err(unavailable)?;
-        Ok(hosts.into_iter().map(|(host, _)| host.usage).collect())
+        Ok(hosts.into_iter().map(|host| host.usage).collect())
     }
 
     async fn claims(&self) -> Result<Vec<(ServerId, HostId)>, Unavailable> {
@@ -95,21 +94,11 @@ impl Placement for PlacementService {
 
 #[async_trait]
 impl HostObserver for PlacementService {
-    async fn host_up(&self, host: &Host) -> Result<(), Unavailable> {
+    async fn host_changed(&self, host: &Host) -> Result<(), Unavailable> {
         let now = self.clock.now();
         let write = async {
             let mut tx = self.db.begin().await?;
             store::put_host(&mut tx, host, now).await?;
-            tx.commit().await
-        };
-        write.await.map_err(unavailable)
-    }
-
-    async fn host_down(&self, host: HostId) -> Result<(), Unavailable> {
-        let now = self.clock.now();
-        let write = async {
-            let mut tx = self.db.begin().await?;
-            store::set_down(&mut tx, host, now).await?;
             tx.commit().await
         };
         write.await.map_err(unavailable)
@@ -140,7 +129,7 @@ mod tests {
     use super::*;
     use controller_base::Timestamp;
     use controller_db::testing::databases;
-    use controller_ports::fleet::{HostResources, Membership};
+    use controller_ports::fleet::{Admission, HostResources, Membership};
 
     fn host(name: &str, memory_mib: u64) -> Host {
         Host {
@@ -171,8 +160,8 @@ mod tests {
             let clock = Clock::set_to(Timestamp(1));
             let service = PlacementService::open((*db).clone(), clock, Ratios::default()).await.unwrap();
             let only = host("a", 1024);
-            service.host_up(&only).await.unwrap();
-            service.host_up(&only).await.unwrap();
+            service.host_changed(&only).await.unwrap();
+            service.host_changed(&only).await.unwrap();
             let (first, second) = (ServerId::random(), ServerId::random());
             assert_eq!(claim(&service, first).await.unwrap(), (only.id, "a".to_owned()));
             assert_eq!(claim(&service, first).await.unwrap().0, only.id, "a server keeps its host");
@@ -190,19 +179,26 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_host_that_is_down_gets_nothing_new() {
+    async fn a_host_that_stays_away_gets_nothing_new() {
         for db in databases().await {
             let clock = Clock::set_to(Timestamp(1));
-            let service = PlacementService::open((*db).clone(), clock, Ratios::default()).await.unwrap();
-            let only = host("a", 4096);
+            let service = PlacementService::open((*db).clone(), clock.clone(), Ratios::default()).await.unwrap();
+            let mut only = host("a", 4096);
             assert!(matches!(claim(&service, ServerId::random()).await, Err(ClaimError::NoValidHost)));
-            service.host_up(&only).await.unwrap();
+            service.host_changed(&only).await.unwrap();
             claim(&service, ServerId::random()).await.unwrap();
-            service.host_down(only.id).await.unwrap();
-            service.host_down(only.id).await.unwrap();
+            only.up = false;
+            service.host_changed(&only).await.unwrap();
+            claim(&service, ServerId::random()).await.expect("it may come back at once");
+            clock.advance_seconds(61);
+            service.host_changed(&only).await.unwrap();
             assert!(matches!(claim(&service, ServerId::random()).await, Err(ClaimError::NoValidHost)));
-            service.host_up(&only).await.unwrap();
+            only.up = true;
+            service.host_changed(&only).await.unwrap();
             claim(&service, ServerId::random()).await.unwrap();
+            only.membership.admission = Admission::Fenced;
+            service.host_changed(&only).await.unwrap();
+            assert!(matches!(claim(&service, ServerId::random()).await, Err(ClaimError::NoValidHost)));
         }
     }
 
@@ -212,16 +208,16 @@ mod tests {
             let clock = Clock::set_to(Timestamp(1));
             let service = PlacementService::open((*db).clone(), clock, Ratios::default()).await.unwrap();
             let mut only = host("a", 4096);
-            service.host_up(&only).await.unwrap();
+            service.host_changed(&only).await.unwrap();
             let first = ServerId::random();
             claim(&service, first).await.unwrap();
             only.membership.drained = true;
-            service.host_up(&only).await.unwrap();
+            service.host_changed(&only).await.unwrap();
             assert!(matches!(claim(&service, ServerId::random()).await, Err(ClaimError::NoValidHost)));
             assert_eq!(claim(&service, first).await.unwrap().0, only.id, "what is there stays");
             assert_eq!(service.forget_host(only.id).await.unwrap().unwrap(), "1 server is placed there");
             only.membership.drained = false;
-            service.host_up(&only).await.unwrap();
+            service.host_changed(&only).await.unwrap();
             claim(&service, ServerId::random()).await.unwrap();
             for (server, _) in service.claims().await.unwrap() {
                 let mut tx = service.db.begin().await.unwrap();
@@ -239,7 +235,7 @@ mod tests {
         for db in databases().await {
             let clock = Clock::set_to(Timestamp(1));
             let service = PlacementService::open((*db).clone(), clock, Ratios::default()).await.unwrap();
-            service.host_up(&host("a", 2048)).await.unwrap();
+            service.host_changed(&host("a", 2048)).await.unwrap();
             let tasks: Vec<_> = (0..10)
                 .map(|_| {
                     let service = service.clone();

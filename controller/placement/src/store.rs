@@ -3,7 +3,7 @@
 use crate::choose::Candidate;
 use controller_base::id::{HostId, ServerId};
 use controller_base::{Generation, Timestamp};
-use controller_db::{DbError, Migration};
+use controller_db::{DbError, Migration, flag, is_set};
 use controller_ports::fleet::Host;
 use controller_ports::placement::{HostUsage, Resources};
 use sqlx::{AnyConnection, Row, any::AnyRow};
@@ -33,49 +33,41 @@ CREATE TABLE placement_claim (
 CREATE INDEX placement_claim_host ON placement_claim (host_id, vcpus, memory_mib, disk_gib);",
     },
     Migration { name: "0002_drained", sql: "ALTER TABLE placement_host ADD COLUMN drained BIGINT NOT NULL DEFAULT 0;" },
+    Migration { name: "0003_closed", sql: "ALTER TABLE placement_host RENAME COLUMN drained TO closed;" },
 ];
 
-const USAGE: &str = "SELECT h.host_id, h.hostname, h.up, h.drained, h.vcpus, h.memory_mib, h.disk_gib, h.generation, \
+const USAGE: &str = "SELECT h.host_id, h.hostname, h.up, h.closed, h.updated_at, h.vcpus, h.memory_mib, h.disk_gib, h.generation, \
     COALESCE(c.vcpus, 0) AS used_vcpus, COALESCE(c.memory_mib, 0) AS used_memory_mib, \
     COALESCE(c.disk_gib, 0) AS used_disk_gib, COALESCE(c.servers, 0) AS servers \
     FROM placement_host h LEFT JOIN (SELECT host_id, CAST(SUM(vcpus) AS BIGINT) AS vcpus, \
     CAST(SUM(memory_mib) AS BIGINT) AS memory_mib, CAST(SUM(disk_gib) AS BIGINT) AS disk_gib, COUNT(*) AS servers \
     FROM placement_claim GROUP BY host_id) c ON c.host_id = h.host_id ORDER BY h.hostname";
 
-/// A host with its usage, and whether it takes servers.
-pub(crate) async fn hosts(connection: &mut AnyConnection) -> Result<Vec<(Candidate, bool)>, DbError> {
+/// All hosts with their usage.
+pub(crate) async fn hosts(connection: &mut AnyConnection) -> Result<Vec<Candidate>, DbError> {
     let rows = sqlx::query(USAGE).fetch_all(connection).await?;
     rows.iter().map(read_host).collect()
 }
 
-/// Notes what a host offers; unchanged facts write nothing.
+/// Notes what a host offers and how it stands; `updated_at` of one that is away is when it went.
 pub(crate) async fn put_host(connection: &mut AnyConnection, host: &Host, now: Timestamp) -> Result<(), DbError> {
     let upsert = "INSERT INTO placement_host (host_id, hostname, up, vcpus, memory_mib, disk_gib, generation, updated_at, \
-        drained) VALUES ($1, $2, 1, $3, $4, $5, 1, $6, $7) ON CONFLICT (host_id) DO UPDATE SET hostname = excluded.hostname, up = 1, \
-        vcpus = excluded.vcpus, memory_mib = excluded.memory_mib, disk_gib = excluded.disk_gib, \
-        generation = placement_host.generation + 1, updated_at = excluded.updated_at, drained = excluded.drained";
+        closed) VALUES ($1, $2, $3, $4, $5, $6, 1, $7, $8) ON CONFLICT (host_id) DO UPDATE SET \
+        hostname = excluded.hostname, up = excluded.up, vcpus = excluded.vcpus, memory_mib = excluded.memory_mib, \
+        disk_gib = excluded.disk_gib, generation = placement_host.generation + 1, closed = excluded.closed, \
+        updated_at = CASE WHEN placement_host.up = 0 AND excluded.up = 0 THEN placement_host.updated_at \
+        ELSE excluded.updated_at END";
     sqlx::query(upsert)
         .bind(host.id.to_string())
         .bind(host.hostname.clone())
+        .bind(flag(host.up))
         .bind(i64::from(host.resources.vcpus))
         .bind(stored(host.resources.memory_mib))
         .bind(stored(host.resources.disk_gib))
         .bind(now.0)
-        .bind(i64::from(host.membership.drained))
+        .bind(flag(host.membership.drained || host.fenced()))
         .execute(connection)
         .await?;
-    Ok(())
-}
-
-/// Takes a host out of the choice.
-pub(crate) async fn set_down(connection: &mut AnyConnection, host: HostId, now: Timestamp) -> Result<(), DbError> {
-    sqlx::query(
-        "UPDATE placement_host SET up = 0, generation = generation + 1, updated_at = $2 WHERE host_id = $1 AND up = 1",
-    )
-    .bind(host.to_string())
-    .bind(now.0)
-    .execute(connection)
-    .await?;
     Ok(())
 }
 
@@ -93,7 +85,7 @@ pub(crate) async fn delete_host(connection: &mut AnyConnection, host: HostId) ->
 
 /// Whether the host still was as it was judged; if so nobody else judges it by the same facts.
 pub(crate) async fn advance(connection: &mut AnyConnection, host: HostId, seen: Generation) -> Result<bool, DbError> {
-    let update = "UPDATE placement_host SET generation = generation + 1 WHERE host_id = $1 AND generation = $2 AND up = 1 AND drained = 0";
+    let update = "UPDATE placement_host SET generation = generation + 1 WHERE host_id = $1 AND generation = $2";
     let done = sqlx::query(update).bind(host.to_string()).bind(seen.0).execute(connection).await?;
     Ok(done.rows_affected() == 1)
 }
@@ -144,7 +136,7 @@ pub(crate) async fn claims(connection: &mut AnyConnection) -> Result<Vec<(Server
     rows.iter().map(|row| Ok((parsed(row, "server_id")?, parsed(row, "host_id")?))).collect()
 }
 
-fn read_host(row: &AnyRow) -> Result<(Candidate, bool), DbError> {
+fn read_host(row: &AnyRow) -> Result<Candidate, DbError> {
     let resources = |vcpus: &str, memory: &str, disk: &str| -> Result<Resources, DbError> {
         Ok(Resources { vcpus: amount(row, vcpus)?, memory_mib: amount(row, memory)?, disk_gib: amount(row, disk)? })
     };
@@ -156,8 +148,10 @@ fn read_host(row: &AnyRow) -> Result<(Candidate, bool), DbError> {
         servers: amount(row, "servers")?,
     };
     let generation = Generation(row.try_get("generation")?);
-    let (up, drained): (i64, i64) = (row.try_get("up")?, row.try_get("drained")?);
-    Ok((Candidate { usage, generation }, up != 0 && drained == 0))
+    let (up, closed): (i64, i64) = (row.try_get("up")?, row.try_get("closed")?);
+    let since: i64 = row.try_get("updated_at")?;
+    let away_since = (!is_set(up)).then_some(Timestamp(since));
+    Ok(Candidate { usage, generation, away_since, closed: is_set(closed) })
 }
 
 fn amount(row: &AnyRow, column: &str) -> Result<u64, DbError> {

@@ -117,6 +117,7 @@ impl Cloud {
     /// The database cannot be reached.
     pub async fn start(&self) -> anyhow::Result<()> {
         self.policy.watch();
+        self.hub.announce().await.context("cannot tell of the hosts")?;
         identity::start(&self.platform, &self.identity);
         compute::start(&self.platform, &self.compute);
         self.platform.runner.start().await.context("cannot take up operations")

@@ -106,9 +106,7 @@ async fn greet(hub: &Hub, shown: &Shown, hello: wire::Hello) -> Result<Member, N
     store::update_host(&mut tx, &member.host).await.map_err(unavailable)?;
     store::update_member(&mut tx, &member).await.map_err(unavailable)?;
     tx.commit().await.map_err(unavailable)?;
-    for observer in hub.sources().into_iter().flat_map(|s| &s.hosts) {
-        observer.host_up(&member.host).await?;
-    }
+    hub.tell(&member.host).await?;
     Ok(member)
 }
 
@@ -211,10 +209,7 @@ async fn settle(hub: &Hub, id: HostId) {
         store::set_connected(&mut tx, id, true, hub.clock.now()).await.map_err(unavailable)?;
         tx.commit().await.map_err(unavailable)?;
         host.up = true;
-        for observer in hub.sources().into_iter().flat_map(|s| &s.hosts) {
-            observer.host_up(&host).await?;
-        }
-        Ok::<(), Unavailable>(())
+        hub.tell(&host).await
     };
     if let Err(error) = again.await {
         tracing::error!(host = %id, error = &error as &dyn std::error::Error, "a host's coming could not be written down");
@@ -222,17 +217,18 @@ async fn settle(hub: &Hub, id: HostId) {
 }
 
 async fn leave(hub: &Hub, id: HostId) {
-    let written = async {
-        let mut tx = hub.db.begin().await?;
-        store::set_connected(&mut tx, id, false, hub.clock.now()).await?;
-        tx.commit().await
-    };
-    if let Err(error) = written.await {
-        tracing::error!(host = %id, error = &error as &dyn std::error::Error, "a host's leave could not be written down");
-    }
-    for observer in hub.sources().into_iter().flat_map(|s| &s.hosts) {
-        if let Err(error) = observer.host_down(id).await {
-            tracing::error!(host = %id, error = &error as &dyn std::error::Error, "a host's leave could not be told");
+    let told = async {
+        let mut tx = hub.db.begin().await.map_err(unavailable)?;
+        store::set_connected(&mut tx, id, false, hub.clock.now()).await.map_err(unavailable)?;
+        let member = store::get_member(&mut tx, id).await.map_err(unavailable)?;
+        tx.commit().await.map_err(unavailable)?;
+        match member {
+            Some(member) => hub.tell(&member.host).await,
+            // It was removed.
+            None => Ok(()),
         }
+    };
+    if let Err(error) = told.await {
+        tracing::error!(host = %id, error = &error as &dyn std::error::Error, "a host's leave could not be told");
     }
 }

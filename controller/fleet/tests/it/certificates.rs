@@ -26,7 +26,7 @@ async fn a_host_renews_its_certificate_and_the_old_one_is_worth_nothing_then() {
     tokio::time::sleep(Duration::from_millis(1500)).await;
     assert_eq!(world.host(&new).await.state().word(), "connected");
     let heard = world.observer.heard.lock().unwrap().clone();
-    assert!(heard.iter().all(|word| word != "down"), "nobody hears of a host that comes right back: {heard:?}");
+    assert!(heard.iter().all(|word| word != "a away"), "nobody hears of a host that comes right back: {heard:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -77,7 +77,7 @@ async fn draining_is_told_and_outlives_the_stream() {
         assert_eq!((host.state().word(), host.membership.reason.as_str()), ("connected", ""));
         assert_eq!(
             *world.observer.heard.lock().unwrap(),
-            ["a connected", "a drained", "down", "a drained", "a connected"]
+            ["a connected", "a drained", "a away", "a drained", "a connected"]
         );
     }
 }

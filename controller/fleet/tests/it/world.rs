@@ -55,12 +55,8 @@ pub struct Observer {
 
 #[async_trait]
 impl HostObserver for Observer {
-    async fn host_up(&self, host: &Host) -> Result<(), Unavailable> {
+    async fn host_changed(&self, host: &Host) -> Result<(), Unavailable> {
         self.heard.lock().unwrap().push(format!("{} {}", host.hostname, host.state().word()));
-        Ok(())
-    }
-    async fn host_down(&self, _: HostId) -> Result<(), Unavailable> {
-        self.heard.lock().unwrap().push("down".to_owned());
         Ok(())
     }
     async fn forget_host(&self, _: HostId) -> Result<Option<String>, Unavailable> {

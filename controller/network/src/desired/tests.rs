@@ -156,15 +156,13 @@ async fn floating_addresses_are_where_the_guest_is_and_the_shared_one_on_one_hos
         let here = |router: &DesiredRouter| router.gateway.as_ref().map(|gateway| (gateway.snat, gateway.snat_here));
         assert_eq!((here(&first), here(&second)), (Some((true, true)), Some((true, false))));
         assert_eq!(first.gateway.unwrap().next_hops, ["203.0.113.1".parse::<std::net::IpAddr>().unwrap()]);
-        cloud
-            .fleet
-            .hosts
-            .lock()
-            .unwrap()
-            .iter_mut()
-            .filter(|host| host.id == hosts[0])
-            .for_each(|host| host.up = false);
-        cloud.service.host_down(hosts[0]).await.unwrap();
+        let gone = {
+            let mut known = cloud.fleet.hosts.lock().unwrap();
+            let gone = known.iter_mut().find(|host| host.id == hosts[0]).unwrap();
+            gone.up = false;
+            gone.clone()
+        };
+        cloud.service.host_changed(&gone).await.unwrap();
         assert!(cloud.fleet.take().contains(&(hosts[1], key)));
         assert_eq!(here(&router(&cloud, hosts[1], &id).await.unwrap()), Some((true, true)));
     }

@@ -169,10 +169,9 @@ pub struct Host {
 /// Implemented by those who care which hosts are there (placement's inventory, network's flat networks).
 #[async_trait]
 pub trait HostObserver: Send + Sync {
-    /// A host connected, or its offer changed. May be called again with the same facts.
-    async fn host_up(&self, host: &Host) -> Result<(), Unavailable>;
-    /// A host's stream ended; its guests run on.
-    async fn host_down(&self, host: HostId) -> Result<(), Unavailable>;
+    /// A host connected, left (its guests run on), offers something else or has another standing. May be called again with the
+    /// same facts.
+    async fn host_changed(&self, host: &Host) -> Result<(), Unavailable>;
     /// Forgets a host that is down and drained, as an operator asked. A text is why it cannot be forgotten.
     async fn forget_host(&self, _: HostId) -> Result<Option<String>, Unavailable> {
         Ok(None)
