@@ -3,7 +3,7 @@
 use super::{Better, Figure};
 use crate::setup::{self, Need};
 use anyhow::Result;
-use humilis_harness::{build, exec, paths};
+use humilis_harness::{build as programs, exec, paths};
 use humilis_lab::boot::{self, Guest, Subjects};
 use std::process::Command;
 
@@ -34,10 +34,10 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments) -> Result<Vec<Figure>> {
     setup::run(Need::All)?;
-    cargo(&["build", "--quiet", "--release", "-p", "vmm", "--bin", "vmm"])?;
-    cargo(&["build", "--quiet", "-p", "humilis-lab", "--bin", "launch"])?;
+    build("Building the monitor", &["--release", "-p", "vmm", "--bin", "vmm"])?;
+    build("Building its launcher", &["-p", "humilis-lab", "--bin", "launch"])?;
     let (vmm, launch, small) =
-        (paths::target().join("release/vmm"), paths::target().join("debug/launch"), build::guest()?);
+        (paths::target().join("release/vmm"), paths::target().join("debug/launch"), programs::guest()?);
     let times = boot::measure(Subjects { vmm: &vmm, launch: &launch, small: &small })?;
     if arguments.counters {
         times.counters.iter().for_each(|counter| eprintln!("{counter}"));
@@ -55,8 +55,8 @@ pub fn run(arguments: &Arguments) -> Result<Vec<Figure>> {
         .collect())
 }
 
-fn cargo(words: &[&str]) -> Result<()> {
-    exec::show(
-        Command::new(paths::cargo()).current_dir(paths::root()).env("CARGO_TARGET_DIR", paths::target()).args(words),
-    )
+fn build(title: &str, what: &[&str]) -> Result<()> {
+    let mut cargo = Command::new(paths::cargo());
+    cargo.current_dir(paths::root()).env("CARGO_TARGET_DIR", paths::target()).arg("build").args(what);
+    exec::step(title, &paths::cache().join("bench-boot.log"), &mut cargo)
 }
