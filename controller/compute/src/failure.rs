@@ -136,3 +136,8 @@ pub(crate) fn conflict(message: impl Into<String>) -> Failure {
 pub(crate) fn forbidden(message: impl Into<String>) -> Failure {
     Failure(ApiError::forbidden(message))
 }
+
+/// 501, in Nova's words.
+pub(crate) fn not_implemented(what: &str) -> Failure {
+    Failure(ApiError::not_implemented(format!("The requested functionality is not supported: {what}")))
+}

@@ -69,12 +69,18 @@ impl Member {
         })
     }
 
+    /// Where other hosts reach it; one that was not told where it is reached is where it called from.
+    fn address(&self) -> &str {
+        let told = &self.host.underlay_address;
+        if told.is_empty() { &self.host.membership.address } else { told }
+    }
+
     /// Its hypervisor in full.
     pub(super) fn full(&self, version: Minor) -> Value {
         let mut out = self.brief(version);
         out["hypervisor_type"] = json!("Humilis");
         out["hypervisor_version"] = json!(version_number(&self.host.version));
-        out["host_ip"] = json!(self.host.underlay_address);
+        out["host_ip"] = json!(self.address());
         out["service"] = json!({"id": self.id(version), "host": self.host.hostname, "disabled_reason": self.reason()});
         if version < 88 {
             for (name, value) in self.amounts() {

@@ -193,7 +193,8 @@ async fn actions_are_told_apart() {
     let console = world.action(id, json!({"os-getConsoleOutput": {"length": 2}})).await;
     assert_eq!(console.json(), json!({"output": "two\nthree"}));
     for (body, status) in [
-        (json!({"createImage": {"name": "x"}}), 400),
+        (json!({"createImage": {"name": "x"}}), 501),
+        (json!({"fly": null}), 400),
         (json!({"reboot": {"type": "WARM"}}), 400),
         (json!({"reboot": {}}), 400),
         (json!({}), 400),

@@ -98,6 +98,9 @@ fn overlay(wanted: &WantedSegment, vni: u32) -> Result<Segment> {
 }
 
 fn physical(change: &Change, wanted: &WantedSegment, kind: &str, number: Option<u32>) -> Result<Segment> {
+    if !matches!(kind, "flat" | "vlan") {
+        return Err(Error::InvalidInput(format!("network_type value '{kind}' not supported")));
+    }
     let Some(physical_network) = wanted.physical_network.clone() else {
         return Err(Error::InvalidInput(format!("physical_network required for {kind} provider network")));
     };
@@ -112,8 +115,7 @@ fn physical(change: &Change, wanted: &WantedSegment, kind: &str, number: Option<
         ("flat", Some(_)) => Err(Error::InvalidInput("segmentation_id prohibited for flat provider network".into())),
         ("vlan", Some(Ok(vlan_id @ 1..=4094))) => Ok(Segment::Vlan { physical_network, vlan_id }),
         ("vlan", None) => Err(Error::InvalidInput("segmentation_id required for VLAN provider network".into())),
-        ("vlan", Some(_)) => Err(Error::InvalidInput("segmentation_id out of range (1 through 4094)".into())),
-        _ => Err(Error::InvalidInput(format!("network_type value '{kind}' not supported"))),
+        _ => Err(Error::InvalidInput("segmentation_id out of range (1 through 4094)".into())),
     }
 }
 

@@ -4,7 +4,7 @@ use super::super::change;
 use super::super::model::{Lock, Server, VmState};
 use super::super::service::Note;
 use super::super::wire::schema::action as schema;
-use crate::failure::{bad_request, conflict, forbidden, not_found};
+use crate::failure::{bad_request, conflict, forbidden, not_found, not_implemented};
 use crate::schema::as_integer;
 use crate::{Compute, Failure};
 use axum::extract::{Path, State};
@@ -17,6 +17,34 @@ use serde_json::{Value, json};
 
 /// Most bytes of a console that are fetched.
 const CONSOLE_BYTES: u64 = 100 << 10;
+
+/// Nova's actions that this cloud does not have yet.
+const NOT_YET: &[&str] = &[
+    "changePassword",
+    "confirmResize",
+    "createBackup",
+    "createImage",
+    "evacuate",
+    "forceDelete",
+    "injectNetworkInfo",
+    "migrate",
+    "os-migrateLive",
+    "pause",
+    "rebuild",
+    "rescue",
+    "resetNetwork",
+    "resize",
+    "restore",
+    "resume",
+    "revertResize",
+    "shelve",
+    "shelveOffload",
+    "suspend",
+    "trigger_crash_dump",
+    "unpause",
+    "unrescue",
+    "unshelve",
+];
 
 pub(super) async fn action(
     State(compute): State<Compute>,
@@ -38,6 +66,7 @@ pub(super) async fn action(
         "addFixedIp" => compute.change_address(&context, &id, &body, true).await,
         "removeFixedIp" => compute.change_address(&context, &id, &body, false).await,
         "os-getConsoleOutput" => return run.console().await,
+        missing if NOT_YET.contains(&missing) => return Err(not_implemented(missing)),
         other => return Err(bad_request(format!("There is no such action: {other}"))),
     }?;
     Ok(StatusCode::ACCEPTED.into_response())
