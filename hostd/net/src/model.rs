@@ -265,6 +265,10 @@ pub struct ExternalGateway {
     pub snat: bool,
     /// Whether this host holds the shared gateway address.
     pub snat_here: bool,
+    /// The underlay address of the host that holds it, if that is another one.
+    pub snat_host: Option<IpAddr>,
+    /// If this host holds it: whether other hosts have the router too.
+    pub snat_for_others: bool,
 }
 
 /// A floating address.

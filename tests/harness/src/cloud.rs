@@ -44,6 +44,8 @@ pub struct Plan {
     pub namespace: Option<String>,
     /// Address by which clients reach it.
     pub address: String,
+    /// Address at which hosts dial in.
+    pub federation: String,
     /// The first of its ports: REST, then federation, then metrics of controller and hostd.
     pub port: u16,
     /// The administrator's password.
@@ -93,6 +95,7 @@ impl Plan {
             folder: folder.to_owned(),
             namespace: Some(namespace.to_owned()),
             address: "127.0.0.1".to_owned(),
+            federation: "127.0.0.1".to_owned(),
             port: 8443,
             password: "secret".to_owned(),
             resources: (0, 0, 0),
@@ -142,12 +145,13 @@ impl Plan {
     }
 
     fn controller(&self) -> String {
-        let (folder, address, password) = (self.folder.display(), &self.address, &self.password);
+        let (folder, address, password, dialled) =
+            (self.folder.display(), &self.address, &self.password, &self.federation);
         let [api, federation, metrics] = [self.port, self.port + 1, self.port + 2];
         format!(
             "state_directory = '{folder}/controller'\n\
              [api]\nlisten = '{address}:{api}'\npublic_url = 'https://{address}:{api}'\n\
-             [federation]\nlisten = '127.0.0.1:{federation}'\n\
+             [federation]\nlisten = '{dialled}:{federation}'\n\
              [metrics]\nlisten = '127.0.0.1:{metrics}'\n\
              [identity]\nadmin_password = '{password}'\n{}",
             self.controller_lines
@@ -161,11 +165,12 @@ impl Plan {
         let [federation, metrics] = [self.port + 1, self.port + 3];
         format!(
             "state_dir = '{folder}/hostd'\n\
-             [controller]\nurl = 'https://127.0.0.1:{federation}'\n\
+             [controller]\nurl = 'https://{}:{federation}'\n\
              [resources]\nvcpus = {vcpus}\nmemory_mib = {memory}\ndisk_gib = {disk}\n\
              [guests]\nvmm = '{vmm}'\nfirmware = '{firmware}'\ncgroup_parent = '{group}'\n\
              [network.physical.public]\ninterface = 'br-ex'\ncreate = true\nhost_addresses = ['{EXTERNAL_GATEWAY}/24']\nmasquerade = true\n\
-             [local]\nmetrics = '127.0.0.1:{metrics}'\n"
+             [local]\nmetrics = '127.0.0.1:{metrics}'\n",
+            self.federation
         )
     }
 
@@ -316,15 +321,30 @@ impl Cloud {
         if self.plan.folder.join("hostd/identity").join("certificate.pem").exists() {
             return Ok(());
         }
+        let (token, fingerprint) = self.join_token()?;
+        let mut enrol = self.plan.command(&self.plan.programs.hostd);
+        enrol.arg("--config").arg(self.plan.config(Daemon::Hostd)).arg("enrol");
+        enrol.args(["--controller", &self.federation_url()]);
+        enrol.args(["--ca-fingerprint", &fingerprint, "--token", &token]);
+        exec::read(enrol.envs(variables.iter().copied())).map(drop).context("the host could not join")
+    }
+
+    /// A join token, and the fingerprint of the authority.
+    ///
+    /// # Errors
+    /// When the controller gives none.
+    pub fn join_token(&self) -> Result<(String, String)> {
         let said =
             exec::read(self.controller(&["join-token"]).arg("--config").arg(self.plan.config(Daemon::Controller)))?;
         // The line is: token, then the authority's fingerprint.
         let (token, fingerprint) = said.trim().split_once(" sha256:").context("join-token printed no fingerprint")?;
-        let mut enrol = self.plan.command(&self.plan.programs.hostd);
-        enrol.arg("--config").arg(self.plan.config(Daemon::Hostd)).arg("enrol");
-        enrol.args(["--controller", &format!("https://127.0.0.1:{}", self.plan.port + 1)]);
-        enrol.args(["--ca-fingerprint", fingerprint, "--token", token]);
-        exec::read(enrol.envs(variables.iter().copied())).map(drop).context("the host could not join")
+        Ok((token.to_owned(), fingerprint.to_owned()))
+    }
+
+    /// Where hosts dial in.
+    #[must_use]
+    pub fn federation_url(&self) -> String {
+        format!("https://{}:{}", self.plan.federation, self.plan.port + 1)
     }
 
     /// The controller's command line.
@@ -371,20 +391,18 @@ impl Cloud {
     }
 }
 
-impl Cloud {
-    /// Guests' cgroups and the one above them; a process that has just ended keeps its own busy for a moment.
-    fn drop_cgroups(&self) {
-        for mount in CGROUPS {
-            let parent = Path::new(mount).join(self.plan.cgroup());
-            let groups = fs::read_dir(&parent).into_iter().flatten().flatten().map(|entry| entry.path());
-            let groups: Vec<_> = groups.filter(|group| group.is_dir()).chain([parent.clone()]).collect();
-            for _ in 0..20 {
-                groups.iter().for_each(|group| drop(fs::remove_dir(group)));
-                if !parent.exists() {
-                    break;
-                }
-                std::thread::sleep(Duration::from_millis(50));
+/// Removes a cgroup with those in it; a process that has just ended keeps its own busy for a moment.
+pub(crate) fn drop_cgroups(name: &str) {
+    for mount in CGROUPS {
+        let parent = Path::new(mount).join(name);
+        let groups = fs::read_dir(&parent).into_iter().flatten().flatten().map(|entry| entry.path());
+        let groups: Vec<_> = groups.filter(|group| group.is_dir()).chain([parent.clone()]).collect();
+        for _ in 0..20 {
+            groups.iter().for_each(|group| drop(fs::remove_dir(group)));
+            if !parent.exists() {
+                break;
             }
+            std::thread::sleep(Duration::from_millis(50));
         }
     }
 }
@@ -400,7 +418,7 @@ impl Drop for Cloud {
         for guest in GuestProcess::all(&self.plan.folder) {
             guest.kill();
         }
-        self.drop_cgroups();
+        drop_cgroups(&self.plan.cgroup());
         if let Some(name) = &self.plan.namespace {
             drop(exec::read(Command::new("ip").args(["netns", "del", name])));
         }

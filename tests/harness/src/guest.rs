@@ -1,11 +1,36 @@
-//! Guests' processes, as hostd's records tell of them.
+//! Guests' processes, as hostd's records tell of them, and commands to the small guest of our own.
 
+use anyhow::{Context as _, Result, ensure};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
 use serde_json::Value;
-use std::{fs, path::Path};
+use std::{
+    fs,
+    io::{BufRead as _, BufReader, Write as _},
+    net::{SocketAddr, TcpStream},
+    path::Path,
+    time::Duration,
+};
+
+/// Where the small guest takes commands.
+const COMMANDS: u16 = 23;
+
+/// A command to the small guest at this address (`tests/guest/README.md`), and its answer.
+///
+/// # Errors
+/// When it does not answer within some seconds.
+pub fn command(address: &str, command: &str) -> Result<String> {
+    let address = SocketAddr::new(address.parse()?, COMMANDS);
+    let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(2))?;
+    stream.set_read_timeout(Some(Duration::from_secs(8)))?;
+    stream.write_all(format!("{command}\n").as_bytes())?;
+    let mut line = String::new();
+    BufReader::new(stream).read_line(&mut line).context("no answer")?;
+    ensure!(!line.is_empty(), "the guest at {address} gave no answer");
+    Ok(line.trim().to_owned())
+}
 
 /// A guest's process that runs.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,6 +4,7 @@ mod bench;
 mod demo;
 mod faults;
 mod fuzz;
+mod hosts;
 mod image;
 mod lab;
 mod setup;
@@ -32,6 +33,8 @@ enum Command {
     Test(test::Arguments),
     /// A server's story on this machine's KVM, told by OpenStack's own client
     Story,
+    /// Two machines' story on this machine's KVM: a network over both, and one that is unplugged
+    Hosts,
     /// Measure, and print the figures beside their aims and peers
     Bench(bench::Arguments),
     /// Run an emulated host with nested virtualization, and unmodified guests in it
@@ -50,6 +53,7 @@ fn main() -> Result<()> {
         Command::Up(arguments) => up::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
         Command::Story => story::run(),
+        Command::Hosts => hosts::run(),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Lab(arguments) => lab::run(&arguments),
         Command::Image(arguments) => image::run(&arguments),

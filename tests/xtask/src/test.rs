@@ -36,6 +36,8 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     println!("A server's story on this machine's KVM:");
     // In a program of its own, which goes into a network of its own.
     exec::show(&mut cargo(&["xtask", "story"]))?;
+    println!("Two machines' story on this machine's KVM:");
+    exec::show(&mut cargo(&["xtask", "hosts"]))?;
     println!("An unmodified Debian's story in the lab:");
     exec::show(&mut cargo(&["xtask", "lab", "story"]))?;
     println!("Some kills of daemons and guests:");

@@ -184,6 +184,8 @@ impl IntoWire for ExternalGateway {
             next_hops: texts(&self.next_hops),
             snat: self.snat,
             snat_here: self.snat_here,
+            snat_host_address: self.snat_host_address.unwrap_or_default(),
+            snat_for_others: self.snat_for_others,
         }
     }
 }

@@ -11,13 +11,35 @@ use crate::{
     router::{self, model::Router},
     subnet, touch,
 };
-use controller_base::{Generation, id::RouterId};
+use controller_base::{
+    Generation,
+    id::{HostId, RouterId},
+};
 use controller_db::Connection;
 use controller_ports::fleet::{
     DesiredObject, DesiredRouter,
     net::{DesiredFloatingIp, ExternalGateway, RouterLeg},
 };
 use std::net::IpAddr;
+
+/// The host that hides the tenants' addresses, seen from one of the hosts with the router.
+struct Elected {
+    here: bool,
+    /// Of another one.
+    address: Option<String>,
+    /// Here, and there are others.
+    for_others: bool,
+}
+
+impl Elected {
+    fn of(candidates: &[HostId], view: &View<'_>) -> Self {
+        let elected = hosts::elect(candidates, &view.known);
+        let here = elected == Some(view.host);
+        let known = elected.filter(|_| !here).and_then(|id| view.known.get(&id));
+        let address = known.map(|host| host.underlay_address.clone()).filter(|address| !address.is_empty());
+        Self { here, address, for_others: here && candidates.len() > 1 }
+    }
+}
 
 pub(super) async fn build(
     conn: &mut Connection,
@@ -26,7 +48,7 @@ pub(super) async fn build(
 ) -> Result<Option<(Generation, DesiredObject)>> {
     let Some(router) = router::store::get(conn, id).await? else { return Ok(None) };
     let candidates = touch::hosts_of_router(conn, id).await?;
-    let snat_here = hosts::elect(&candidates, &view.known) == Some(view.host);
+    let elected = Elected::of(&candidates, view);
     let mut interfaces = Vec::new();
     for port in port::store::of_device(conn, &id.to_string(), ROUTER_INTERFACE).await? {
         interfaces.push(leg(conn, &port).await?.0);
@@ -35,8 +57,8 @@ pub(super) async fn build(
         name: router.standard.name.clone(),
         admin_up: router.admin_up,
         interfaces,
-        gateway: gateway(conn, &router, snat_here).await?,
-        floating_ips: floating_ips(conn, view, id, snat_here).await?,
+        gateway: gateway(conn, &router, &elected).await?,
+        floating_ips: floating_ips(conn, view, id, elected.here).await?,
         routes: router.routes.clone(),
     };
     Ok(Some((router.standard.generation, DesiredObject::Router(desired))))
@@ -55,11 +77,18 @@ async fn leg(conn: &mut Connection, port: &Port) -> Result<(RouterLeg, Vec<IpAdd
     Ok((leg, gateways))
 }
 
-async fn gateway(conn: &mut Connection, router: &Router, snat_here: bool) -> Result<Option<ExternalGateway>> {
+async fn gateway(conn: &mut Connection, router: &Router, elected: &Elected) -> Result<Option<ExternalGateway>> {
     let port = port::store::of_device(conn, &router.id.to_string(), ROUTER_GATEWAY).await?.pop();
     let Some(port) = port else { return Ok(None) };
     let (leg, next_hops) = leg(conn, &port).await?;
-    Ok(Some(ExternalGateway { leg, next_hops, snat: router.enable_snat, snat_here }))
+    Ok(Some(ExternalGateway {
+        leg,
+        next_hops,
+        snat: router.enable_snat,
+        snat_here: elected.here,
+        snat_host_address: elected.address.clone(),
+        snat_for_others: elected.for_others,
+    }))
 }
 
 /// Those of ports on this host; those of ports on no host are kept by the host that hides the tenants' addresses.

@@ -155,6 +155,13 @@ async fn floating_addresses_are_where_the_guest_is_and_the_shared_one_on_one_hos
         assert_eq!(inner(&second), [ports[1].id.to_string()]);
         let here = |router: &DesiredRouter| router.gateway.as_ref().map(|gateway| (gateway.snat, gateway.snat_here));
         assert_eq!((here(&first), here(&second)), (Some((true, true)), Some((true, false))));
+        let way = |router: &DesiredRouter| {
+            let gateway = router.gateway.clone().unwrap();
+            (gateway.snat_host_address, gateway.snat_for_others)
+        };
+        assert_eq!(way(&first), (None, true), "the other's packets come here");
+        let holder = cloud.fleet.hosts.lock().unwrap().iter().find(|host| host.id == hosts[0]).cloned().unwrap();
+        assert_eq!(way(&second), (Some(holder.underlay_address), false));
         assert_eq!(first.gateway.unwrap().next_hops, ["203.0.113.1".parse::<std::net::IpAddr>().unwrap()]);
         let gone = {
             let mut known = cloud.fleet.hosts.lock().unwrap();

@@ -226,6 +226,10 @@ pub struct ExternalGateway {
     pub snat: bool,
     /// Whether this host does so.
     pub snat_here: bool,
+    /// The address by which the host that does so is reached, if that is another one.
+    pub snat_host_address: Option<String>,
+    /// If this host does so: whether other hosts have the router too.
+    pub snat_for_others: bool,
 }
 
 /// A floating address.

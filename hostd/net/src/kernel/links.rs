@@ -6,7 +6,7 @@ use super::{Kernel, note};
 use crate::error::NetError;
 use crate::handle::Convergence;
 use crate::netlink::{Link, LinkChange, difference};
-use crate::plan::{LinkKind, LinkPlan, Plan};
+use crate::plan::{LinkKind, LinkPlan, Plan, VethPeer};
 
 impl Kernel {
     pub(super) async fn converge_links(&mut self, plan: &Plan, outcome: &mut Convergence) {
@@ -40,6 +40,10 @@ impl Kernel {
             self.netlink.quiet_bridge_port(&link).await?;
             self.netlink.set_remotes(&link, &vxlan.remotes).await?;
             self.netlink.set_neighbours(&link, &vxlan.neighbours).await?;
+        }
+        if let LinkKind::Veth(VethPeer { mac, told: true, .. }) = &plan.kind {
+            self.netlink.quiet_bridge_port(&link).await?;
+            self.netlink.tell_bridge(&link, *mac).await?;
         }
         Ok(())
     }

@@ -59,6 +59,7 @@ impl Kernel {
             }
         }
         netlink.set_routes(&links, &plan.routes).await?;
+        netlink.set_rules(&plan.floating_sources).await?;
         let known = before.as_ref().and_then(|before| before.nft.as_ref());
         if let Some(nft) = plan.nft.as_ref().filter(|nft| known != Some(nft)) {
             self.nft.apply_in(&self.namespaces, name, nft.clone()).await?;

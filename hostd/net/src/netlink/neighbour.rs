@@ -75,6 +75,13 @@ impl Netlink {
         Ok(())
     }
 
+    /// Tells the bridge that this address is behind this port of it.
+    pub(crate) async fn tell_bridge(&self, link: &Link, mac: MacAddr) -> Result<(), NetError> {
+        let entry = self.handle.neighbours().add_bridge(link.index, &mac.0).flags(NeighbourFlags::Controller);
+        let added = entry.state(NeighbourState::Noarp).replace().execute().await;
+        added.map_err(NetError::netlink(format!("add forwarding entry {mac} of {}", link.name)))
+    }
+
     /// Makes the forwarding entries of a VXLAN device these: behind which host each hardware address is. The bridge is told as
     /// well, so that it need not flood.
     pub(crate) async fn set_remotes(&self, link: &Link, wanted: &BTreeSet<(MacAddr, IpAddr)>) -> Result<(), NetError> {
@@ -98,9 +105,7 @@ impl Netlink {
             let own =
                 self.handle.neighbours().add_bridge(link.index, &mac.0).destination(host).flags(NeighbourFlags::Own);
             own.replace().execute().await.map_err(NetError::netlink(action()))?;
-            let bridge = self.handle.neighbours().add_bridge(link.index, &mac.0).flags(NeighbourFlags::Controller);
-            let added = bridge.state(NeighbourState::Noarp).replace().execute().await;
-            added.map_err(NetError::netlink(action()))?;
+            self.tell_bridge(link, mac).await?;
         }
         Ok(())
     }

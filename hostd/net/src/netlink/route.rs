@@ -1,4 +1,4 @@
-//! Routes of a namespace's main table. Only routes of protocol `static` are ours; the kernel's own are left alone.
+//! Routes of a namespace's main table, and of the one for floating addresses. Only routes of protocol `static` are ours; the kernel's own are left alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -10,6 +10,7 @@ use rtnetlink::packet_route::route::{
     RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType,
 };
 
+use super::rule::FLOATING;
 use super::{Link, Netlink, unless};
 use crate::error::NetError;
 use crate::plan::RoutePlan;
@@ -20,6 +21,7 @@ struct Known {
     destination: IpNet,
     via: Option<IpAddr>,
     link: Option<u32>,
+    floating: bool,
 }
 
 fn ip(address: &RouteAddress) -> Option<IpAddr> {
@@ -34,7 +36,7 @@ fn ip(address: &RouteAddress) -> Option<IpAddr> {
 fn parse(message: &RouteMessage) -> Option<Known> {
     let header = &message.header;
     let ours = header.protocol == RouteProtocol::Static && header.kind == RouteType::Unicast;
-    if !ours || header.table != RouteHeader::RT_TABLE_MAIN {
+    if !ours || ![RouteHeader::RT_TABLE_MAIN, FLOATING].contains(&header.table) {
         return None;
     }
     let any: IpAddr = match header.address_family {
@@ -42,7 +44,8 @@ fn parse(message: &RouteMessage) -> Option<Known> {
         AddressFamily::Inet6 => Ipv6Addr::UNSPECIFIED.into(),
         _ => return None,
     };
-    let mut known = Known { destination: IpNet::new(any, 0).ok()?, via: None, link: None };
+    let mut known =
+        Known { destination: IpNet::new(any, 0).ok()?, via: None, link: None, floating: header.table == FLOATING };
     for attribute in &message.attributes {
         match attribute {
             RouteAttribute::Destination(to) => {
@@ -58,7 +61,7 @@ fn parse(message: &RouteMessage) -> Option<Known> {
 
 fn message(route: &Known) -> RouteMessage {
     let mut message = RouteMessage::default();
-    message.header.table = RouteHeader::RT_TABLE_MAIN;
+    message.header.table = if route.floating { FLOATING } else { RouteHeader::RT_TABLE_MAIN };
     message.header.protocol = RouteProtocol::Static;
     message.header.kind = RouteType::Unicast;
     message.header.scope = if route.via.is_some() { RouteScope::Universe } else { RouteScope::Link };
@@ -108,10 +111,12 @@ impl Netlink {
         let mut missing = BTreeSet::new();
         for route in wanted {
             let link = route.link.as_ref().and_then(|name| links.get(name)).map(|link| link.index);
-            let known = Known { destination: route.destination.trunc(), via: route.via, link };
+            let RoutePlan { via, floating, .. } = *route;
+            let known = Known { destination: route.destination.trunc(), via, link, floating };
             // A route that names no link got one from the kernel.
             let same = |have: &Known| {
-                have.destination == known.destination && have.via == known.via && (link.is_none() || have.link == link)
+                let named = link.is_none() || have.link == link;
+                named && Known { link, ..have.clone() } == known
             };
             match present.keys().find(|have| same(have)).cloned() {
                 Some(key) => drop(present.remove(&key)),
@@ -123,7 +128,9 @@ impl Netlink {
             let failed = deleted.map_err(NetError::netlink(format!("remove route to {}", stale.destination)));
             first_failure = first_failure.or(failed.err());
         }
-        for route in missing {
+        // What leads to a next hop stands before what leads through it.
+        let (near, far): (Vec<_>, Vec<_>) = missing.into_iter().partition(|route| route.via.is_none());
+        for route in near.into_iter().chain(far) {
             let added = unless(self.handle.route().add(message(&route)).execute().await, &[libc::EEXIST]);
             let failed = added.map_err(NetError::netlink(format!("add route to {}", route.destination)));
             first_failure = first_failure.or(failed.err());
@@ -138,21 +145,21 @@ mod tests {
 
     #[test]
     fn a_route_reads_as_it_was_written() {
-        for (destination, via, link) in [
-            ("10.1.0.0/16", Some("10.0.0.1"), Some(3)),
-            ("0.0.0.0/0", Some("192.0.2.1"), None),
-            ("::/0", Some("2001:db8::1"), Some(4)),
-            ("169.254.169.254/32", None, Some(2)),
+        for (destination, via, link, floating) in [
+            ("10.1.0.0/16", Some("10.0.0.1"), Some(3), false),
+            ("0.0.0.0/0", Some("192.0.2.1"), None, true),
+            ("::/0", Some("2001:db8::1"), Some(4), false),
+            ("169.254.169.254/32", None, Some(2), true),
         ] {
             let via = via.map(|ip| ip.parse().unwrap());
-            let route = Known { destination: destination.parse().unwrap(), via, link };
+            let route = Known { destination: destination.parse().unwrap(), via, link, floating };
             assert_eq!(parse(&message(&route)), Some(route));
         }
     }
 
     #[test]
     fn the_kernels_own_routes_are_not_ours() {
-        let route = Known { destination: "10.0.0.0/24".parse().unwrap(), via: None, link: Some(2) };
+        let route = Known { destination: "10.0.0.0/24".parse().unwrap(), via: None, link: Some(2), floating: false };
         let mut message = message(&route);
         message.header.protocol = RouteProtocol::Kernel;
         assert_eq!(parse(&message), None);

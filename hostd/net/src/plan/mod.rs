@@ -9,9 +9,10 @@ mod router;
 mod service;
 #[cfg(test)]
 mod tests;
+mod transit;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use ipnet::IpNet;
@@ -106,6 +107,8 @@ pub(crate) struct VethPeer {
     pub(crate) namespace: String,
     pub(crate) link: String,
     pub(crate) mac: MacAddr,
+    /// The bridge is told where it is, and need not learn nor flood: who speaks to it was never spoken to.
+    pub(crate) told: bool,
 }
 
 /// A tap.
@@ -127,6 +130,8 @@ pub(crate) struct NamespacePlan {
     /// Its ends of veths.
     pub(crate) links: BTreeMap<String, InnerLink>,
     pub(crate) routes: Vec<RoutePlan>,
+    /// Sources whose packets go by the routes for floating addresses.
+    pub(crate) floating_sources: BTreeSet<Ipv4Addr>,
     /// Its packet filter, a whole transaction; `None`: none.
     pub(crate) nft: Option<String>,
     /// Translations of addresses; connections through one that is taken away are ended.
@@ -150,6 +155,8 @@ pub(crate) struct RoutePlan {
     pub(crate) destination: IpNet,
     pub(crate) via: Option<IpAddr>,
     pub(crate) link: Option<String>,
+    /// For the packets of guests with a floating address alone.
+    pub(crate) floating: bool,
 }
 
 /// What a router says of itself on one interface (RFC 4861, 6.2.3).

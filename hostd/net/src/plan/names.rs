@@ -4,7 +4,7 @@ use crate::ids::{NetworkId, PortId, RouterId};
 use crate::mac::MacAddr;
 
 /// Prefixes of links in the host's namespace that are ours.
-pub(crate) const LINK_PREFIXES: [&str; 7] = ["hb-", "hx-", "hv-", "hs-", "ht-", "hi-", "hg-"];
+pub(crate) const LINK_PREFIXES: [&str; 8] = ["hb-", "hx-", "hv-", "hs-", "ht-", "hi-", "hg-", "hw-"];
 /// Prefixes of namespaces that are ours.
 pub(crate) const NAMESPACE_PREFIXES: [&str; 2] = ["hn-", "hr-"];
 /// Prefix of taps.
@@ -13,6 +13,8 @@ pub(crate) const TAP_PREFIX: &str = "ht-";
 pub(crate) const SERVICE_LINK: &str = "svc";
 /// The link of a router's namespace to the outside.
 pub(crate) const GATEWAY_LINK: &str = "gw";
+/// The link of a router's namespace on which packets come that other hosts send to the outside.
+pub(crate) const WAY_LINK: &str = "way";
 
 fn short(prefix: &str, id: &str) -> String {
     let kept: String = id.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(11).collect();
@@ -57,6 +59,11 @@ pub(crate) fn interface_link(port: &PortId) -> String {
 /// The bridge's end of the veth of a router's gateway.
 pub(crate) fn gateway_veth(port: &PortId) -> String {
     short("hg-", port.as_str())
+}
+
+/// The bridge's end of the veth on which other hosts' packets come to a router, in the network of this interface of it.
+pub(crate) fn way_veth(port: &PortId) -> String {
+    short("hw-", port.as_str())
 }
 
 /// The network's service namespace.

@@ -8,7 +8,7 @@ use ipnet::IpNet;
 
 use super::{
     Desired, InnerLink, LinkKind, LinkPlan, NamespacePlan, Plan, PlanFailure, TapPlan, VethPeer, VxlanPlan, names,
-    service,
+    service, transit,
 };
 use crate::config::NetConfig;
 use crate::mac::MacAddr;
@@ -54,7 +54,7 @@ pub(super) fn plan(desired: &Desired, config: &NetConfig, network: &Network, pla
     match &network.segment {
         Segment::Overlay { vni, remotes } => {
             plan.links.push((bridge.clone(), own_bridge(network, &key)));
-            overlay(config, network, *vni, remotes, &bridge, plan);
+            overlay(desired, config, network, (*vni, remotes), &bridge, plan);
         }
         Segment::Vlan { physical_network, vlan_id } => match config.physical_networks.get(physical_network) {
             Some(physical) => {
@@ -96,8 +96,16 @@ fn attached(network: &Network, key: &ObjectKey, kind: LinkKind, bridge: &str) ->
     }
 }
 
-fn overlay(config: &NetConfig, network: &Network, vni: u32, remotes: &[RemotePort], bridge: &str, plan: &mut Plan) {
-    if remotes.is_empty() {
+fn overlay(
+    desired: &Desired,
+    config: &NetConfig,
+    network: &Network,
+    (vni, remotes): (u32, &[RemotePort]),
+    bridge: &str,
+    plan: &mut Plan,
+) {
+    let through = transit::through(desired, &network.id);
+    if remotes.is_empty() && !(through.routed && config.underlay_address.is_some()) {
         return;
     }
     let Some(local) = config.underlay_address else {
@@ -109,7 +117,7 @@ fn overlay(config: &NetConfig, network: &Network, vni: u32, remotes: &[RemotePor
         vni,
         local,
         port: config.vxlan_port,
-        remotes: remotes.iter().map(|r| (r.mac, r.host_address)).collect(),
+        remotes: remotes.iter().map(|r| (r.mac, r.host_address)).chain(through.holders).collect(),
         neighbours,
     };
     let key = ObjectKey::Network(network.id.clone());
@@ -133,7 +141,7 @@ fn tap(port: &Port, network: &Network, bridge: &str) -> TapPlan {
 fn service_namespace(desired: &Desired, network: &Network, key: &ObjectKey, bridge: &str, plan: &mut Plan) {
     let namespace = names::service_namespace(&network.id);
     let mac = names::derived_mac(&format!("service {}", network.id));
-    let peer = VethPeer { namespace: namespace.clone(), link: names::SERVICE_LINK.to_owned(), mac };
+    let peer = VethPeer { namespace: namespace.clone(), link: names::SERVICE_LINK.to_owned(), mac, told: false };
     plan.links.push((names::service_veth(&network.id), attached(network, key, LinkKind::Veth(peer), bridge)));
     let link = InnerLink {
         mac,
@@ -151,6 +159,7 @@ fn service_namespace(desired: &Desired, network: &Network, key: &ObjectKey, brid
         ],
         links: BTreeMap::from([(names::SERVICE_LINK.to_owned(), link)]),
         routes: Vec::new(),
+        floating_sources: BTreeSet::new(),
         nft: None,
         translated: BTreeMap::new(),
     };

@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use ipnet::IpNet;
 
 use super::{
     Advertisement, Desired, InnerLink, LinkKind, LinkPlan, NamespacePlan, Plan, PlanFailure, Prefix, RoutePlan,
-    VethPeer, names, network,
+    VethPeer, names, network, transit::Transit,
 };
 use crate::config::NetConfig;
 use crate::mac::MacAddr;
@@ -20,20 +20,30 @@ pub(super) fn plan(desired: &Desired, router: &Router, config: &NetConfig, plan:
     let key = ObjectKey::Router(router.id.clone());
     let namespace = names::router_namespace(&router.id);
     let mut links = BTreeMap::new();
+    let transit = Transit::of(desired, router);
+    let end = |link: String, mac, told| VethPeer { namespace: namespace.clone(), link, mac, told };
     for interface in &router.interfaces {
         let Some(network) = desired.networks.get(&interface.network) else { continue };
-        let peer =
-            VethPeer { namespace: namespace.clone(), link: names::interface_link(&interface.port), mac: interface.mac };
+        let peer = end(names::interface_link(&interface.port), interface.mac, false);
         let addresses: Vec<IpNet> = interface.addresses.iter().map(|a| a.address).collect();
-        links.insert(peer.link.clone(), inner(network, interface.mac, addresses, true));
+        let mut inner = inner(network, interface.mac, addresses, true);
+        if let Some(transit) = transit.filter(|transit| transit.leaves_by(interface)) {
+            inner.neighbours = transit.neighbours();
+        }
+        links.insert(peer.link.clone(), inner);
         attach(config, network, &key, names::interface_veth(&interface.port), peer, plan);
     }
     let gateway = router.gateway.as_ref().filter(|gateway| gateway.snat_here || !router.floating_ips.is_empty());
     if let Some((gateway, network)) = gateway.and_then(|g| Some((g, desired.networks.get(&g.network)?))) {
         let mac = gateway_mac(gateway, config);
-        let peer = VethPeer { namespace: namespace.clone(), link: names::GATEWAY_LINK.to_owned(), mac };
+        let peer = end(names::GATEWAY_LINK.to_owned(), mac, false);
         links.insert(peer.link.clone(), inner(network, mac, gateway_addresses(router, gateway), true));
         attach(config, network, &key, names::gateway_veth(&gateway.port), peer, plan);
+    }
+    if let Some(transit) = transit.filter(Transit::ends_here) {
+        let peer = end(names::WAY_LINK.to_owned(), transit.mac, true);
+        links.insert(peer.link.clone(), inner(transit.network, transit.mac, Vec::new(), false));
+        attach(config, transit.network, &key, names::way_veth(&transit.interface.port), peer, plan);
     }
     let advertisements = advertisements(desired, router);
     if !advertisements.is_empty() && router.admin_up {
@@ -41,8 +51,9 @@ pub(super) fn plan(desired: &Desired, router: &Router, config: &NetConfig, plan:
     }
     let inner = NamespacePlan {
         owner: key,
-        sysctls: sysctls(router.admin_up),
-        routes: routes(router, links.contains_key(names::GATEWAY_LINK)),
+        sysctls: sysctls(router.admin_up, links.keys()),
+        routes: routes(router, links.contains_key(names::GATEWAY_LINK), transit.as_ref()),
+        floating_sources: floating_sources(router, transit.as_ref()),
         nft: Some(translation(router)),
         translated: router.floating_ips.iter().map(|f| (f.floating_address, f.fixed_address)).collect(),
         links,
@@ -86,9 +97,13 @@ fn gateway_addresses(router: &Router, gateway: &ExternalGateway) -> Vec<IpNet> {
     own.chain(floating).collect()
 }
 
-fn sysctls(forward: bool) -> Vec<(String, String)> {
+fn sysctls<'a>(forward: bool, links: impl Iterator<Item = &'a String>) -> Vec<(String, String)> {
     let on = if forward { "1" } else { "0" };
-    [
+    // Of both of a pair of settings the greater counts, and links were there before the default was.
+    let own = links.flat_map(|link| {
+        ["rp_filter", "send_redirects"].map(|name| (format!("ipv4/conf/{link}/{name}"), "0".to_owned()))
+    });
+    let common = [
         ("ipv4/ip_forward", on),
         ("ipv6/conf/all/forwarding", on),
         ("ipv4/conf/all/rp_filter", "0"),
@@ -100,8 +115,16 @@ fn sysctls(forward: bool) -> Vec<(String, String)> {
         ("ipv6/conf/all/accept_ra", "0"),
         ("ipv6/conf/default/accept_ra", "0"),
     ]
-    .map(|(name, value)| (name.to_owned(), value.to_owned()))
-    .to_vec()
+    .map(|(name, value)| (name.to_owned(), value.to_owned()));
+    common.into_iter().chain(own).collect()
+}
+
+/// Where packets leave elsewhere but those of guests with a floating address, which leave here.
+fn floating_sources(router: &Router, transit: Option<&Transit<'_>>) -> BTreeSet<Ipv4Addr> {
+    let apart = transit.is_some_and(|transit| !transit.ends_here());
+    let addresses = router.floating_ips.iter().flat_map(|f| [f.floating_address, f.fixed_address]);
+    let v4 = |address| if let IpAddr::V4(address) = address { Some(address) } else { None };
+    addresses.filter_map(v4).filter(|_| apart).collect()
 }
 
 fn default_route(next_hop: IpAddr) -> IpNet {
@@ -111,19 +134,26 @@ fn default_route(next_hop: IpAddr) -> IpNet {
     }
 }
 
-fn routes(router: &Router, outside: bool) -> Vec<RoutePlan> {
-    let mut routes = Vec::new();
+fn routes(router: &Router, outside: bool, transit: Option<&Transit<'_>>) -> Vec<RoutePlan> {
+    let transit = transit.filter(|transit| !transit.ends_here());
+    let (floating, mut routes) = (transit.is_some(), transit.map(Transit::routes).unwrap_or_default());
     if let Some(gateway) = router.gateway.as_ref().filter(|_| outside) {
         let link = || Some(names::GATEWAY_LINK.to_owned());
         // Without the gateway's own address its prefix is not on the link by itself.
         let prefixes = gateway.addresses.iter().filter(|_| !gateway.snat_here);
-        routes.extend(prefixes.map(|a| RoutePlan { destination: a.address.trunc(), via: None, link: link() }));
-        for next_hop in &gateway.next_hops {
-            routes.push(RoutePlan { destination: default_route(*next_hop), via: Some(*next_hop), link: link() });
-        }
+        let route = |destination, via| RoutePlan { destination, via, link: link(), floating };
+        routes.extend(prefixes.map(|a| route(a.address.trunc(), None)));
+        // Floating addresses are of IPv4; all else leaves with the shared address.
+        let next_hops = gateway.next_hops.iter().filter(|hop| !floating || hop.is_ipv4());
+        routes.extend(next_hops.map(|hop| route(default_route(*hop), Some(*hop))));
     }
     for route in &router.routes {
-        routes.push(RoutePlan { destination: route.destination.trunc(), via: Some(route.next_hop), link: None });
+        routes.push(RoutePlan {
+            destination: route.destination.trunc(),
+            via: Some(route.next_hop),
+            link: None,
+            floating: false,
+        });
     }
     routes
 }

@@ -1,11 +1,13 @@
 //! Two hosts with an overlay network between them.
 
+use std::collections::BTreeMap;
 use std::sync::mpsc;
 use std::thread;
 
 use super::lab::*;
-use crate::NetConfig;
+use super::routers::{floating, interface, router};
 use crate::model::*;
+use crate::{NetConfig, PhysicalNetwork};
 
 type Work = Box<dyn FnOnce(&Lab) + Send>;
 
@@ -17,7 +19,12 @@ struct Host {
 
 impl Host {
     fn new(underlay: &str) -> Self {
-        let config = NetConfig { underlay_address: Some(underlay.parse().unwrap()), ..NetConfig::default() };
+        let public = PhysicalNetwork { interface: "br-ex".into(), create: true, ..PhysicalNetwork::default() };
+        let config = NetConfig {
+            underlay_address: Some(underlay.parse().unwrap()),
+            physical_networks: BTreeMap::from([("public".to_owned(), public)]),
+            ..NetConfig::default()
+        };
         let (work, queue) = mpsc::channel::<Work>();
         let (started, thread) = mpsc::channel();
         thread::spawn(move || {
@@ -44,19 +51,28 @@ fn with_remotes(net: &Network, remotes: Vec<RemotePort>) -> Object {
     Object::Network(Network { segment: Segment::Overlay { vni: 77, remotes }, ..net.clone() })
 }
 
-#[test]
-fn guests_on_two_hosts_share_a_network_and_nothing_floods() {
+/// Two hosts on one underlay, and on one external network.
+fn pair() -> (Host, Host) {
     let (one, two) = (Host::new("192.0.2.1"), Host::new("192.0.2.2"));
     let peer = two.thread;
     one.run(move |_| {
         ip(&format!("link add under type veth peer name under netns {peer}"));
+        ip(&format!("link add ext type veth peer name ext netns {peer}"));
         ip("addr add 192.0.2.1/24 dev under");
-        ip("link set under up");
     });
-    two.run(|_| {
-        ip("addr add 192.0.2.2/24 dev under");
-        ip("link set under up");
-    });
+    two.run(|_| ip("addr add 192.0.2.2/24 dev under"));
+    for host in [&one, &two] {
+        host.run(|_| {
+            ip("link set under up");
+            ip("link set ext master br-ex up");
+        });
+    }
+    (one, two)
+}
+
+#[test]
+fn guests_on_two_hosts_share_a_network_and_nothing_floods() {
+    let (one, two) = pair();
     let (net, group) = (network(1, "10.1.0.0/24"), group(9, open()));
     let (a, b) = (port(0x11, &net, "10.1.0.5", &[&group]), port(0x12, &net, "10.1.0.6", &[&group]));
     let start = |port: Port, remotes: Vec<RemotePort>| {
@@ -86,5 +102,107 @@ fn guests_on_two_hosts_share_a_network_and_nothing_floods() {
         lab.upsert(vec![alone]);
         assert!(!guest.pings("10.1.0.6"), "the other host has nobody any more");
         assert!(!lab.inventory().iter().any(|item| item.to_string().contains("hx-")));
+    });
+}
+
+/// A router's part of the desired state: it is on both hosts, and this one holds its shared address or the other does.
+fn seen_from(router: &Router, holder: Option<&str>) -> Router {
+    let mut router = router.clone();
+    if let Some(gateway) = &mut router.gateway {
+        gateway.snat_here = holder.is_none();
+        gateway.snat_host = holder.map(|address| address.parse().unwrap());
+        gateway.snat_for_others = holder.is_none();
+    }
+    router
+}
+
+#[test]
+fn guests_leave_by_the_host_that_holds_the_shared_address() {
+    const OUTSIDE: &str = "203.0.113.200";
+    let (one, two) = pair();
+    let outside = one.run(|lab| {
+        let outside = lab.outside(OUTSIDE);
+        outside.serve(80);
+        outside
+    });
+    let (net1, net2, group) = (network(1, "10.1.0.0/24"), network(2, "10.2.0.0/24"), group(9, open()));
+    let (here, there, far) = (
+        port(0x11, &net1, "10.1.0.5", &[&group]),
+        port(0x12, &net1, "10.1.0.6", &[&group]),
+        port(0x13, &net2, "10.2.0.6", &[&group]),
+    );
+    let router = Router { interfaces: vec![interface(0x31, &net1), interface(0x32, &net2)], ..router(&net1) };
+    // The first host has a guest in the first network alone, the second host in both.
+    let with = |net: &Network, vni, remotes| {
+        Object::Network(Network { segment: Segment::Overlay { vni, remotes }, ..net.clone() })
+    };
+    let common = vec![Object::Network(public()), Object::SecurityGroup(group.clone())];
+    let on_one = [
+        vec![
+            with(&net1, 77, vec![remote(&there, "192.0.2.2")]),
+            with(&net2, 78, vec![remote(&far, "192.0.2.2")]),
+            Object::Port(here.clone()),
+            Object::Router(seen_from(&router, None)),
+        ],
+        common.clone(),
+    ]
+    .concat();
+    let on_two = [
+        vec![
+            with(&net1, 77, vec![remote(&here, "192.0.2.1")]),
+            with(&net2, 78, Vec::new()),
+            Object::Port(there.clone()),
+            Object::Port(far.clone()),
+            Object::Router(seen_from(&router, Some("192.0.2.1"))),
+        ],
+        common,
+    ]
+    .concat();
+    let _here = one.run(move |lab| {
+        lab.upsert(on_one);
+        lab.addressed_guest(&here, 24, Some("10.1.0.1"))
+    });
+    let guest = there.clone();
+    let (there_guest, far_guest) = two.run(move |lab| {
+        lab.upsert(on_two);
+        (lab.addressed_guest(&guest, 24, Some("10.1.0.1")), lab.addressed_guest(&far, 24, Some("10.2.0.1")))
+    });
+    // The machine may be busy.
+    let leaves = |guest: &Guest| (0..5).find_map(|_| guest.tcp(OUTSIDE, 80));
+    let (there_guest, far_guest) = two.run(move |_| {
+        assert_eq!(leaves(&there_guest).as_deref(), Some("203.0.113.10"), "by the other host");
+        assert_eq!(
+            leaves(&far_guest).as_deref(),
+            Some("203.0.113.10"),
+            "also from a network where that one has no guest"
+        );
+        assert!(far_guest.reaches("10.1.0.5"), "routed to a guest on the other host");
+        (there_guest, far_guest)
+    });
+
+    // A floating address leaves where its guest is; the others as before.
+    let mut floats = seen_from(&router, Some("192.0.2.1"));
+    floats.floating_ips = vec![floating(0x50, "203.0.113.50", &there)];
+    let (there_guest, far_guest) = two.run(move |lab| {
+        lab.upsert(vec![Object::Router(floats)]);
+        assert_eq!(leaves(&there_guest).as_deref(), Some("203.0.113.50"), "its own way");
+        assert_eq!(leaves(&far_guest).as_deref(), Some("203.0.113.10"), "the shared way");
+        assert!(far_guest.reaches("10.1.0.5"), "inside stays inside");
+        lab.converge();
+        assert_eq!(leaves(&there_guest).as_deref(), Some("203.0.113.50"), "after a look at the kernel");
+        there_guest.serve(80);
+        (there_guest, far_guest)
+    });
+    assert_eq!(one.run(move |_| outside.tcp("203.0.113.50", 80)).as_deref(), Some(OUTSIDE), "in");
+
+    // The holder dies; this host becomes it.
+    one.run(|_| ip("link set under down"));
+    let mut held = seen_from(&router, None);
+    held.floating_ips = vec![floating(0x50, "203.0.113.50", &there)];
+    two.run(move |lab| {
+        lab.upsert(vec![Object::Router(held)]);
+        assert_eq!(leaves(&far_guest).as_deref(), Some("203.0.113.10"), "here now");
+        assert_eq!(leaves(&there_guest).as_deref(), Some("203.0.113.50"));
+        assert_eq!(lab.audit(), []);
     });
 }

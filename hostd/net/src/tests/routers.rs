@@ -14,7 +14,7 @@ struct Cloud {
     two: Port,
 }
 
-fn interface(number: u32, network: &Network) -> RouterInterface {
+pub(super) fn interface(number: u32, network: &Network) -> RouterInterface {
     let subnet = &network.subnets[0];
     let address = ipnet::IpNet::new(subnet.gateway.unwrap(), subnet.cidr.prefix_len()).unwrap();
     RouterInterface {
@@ -25,7 +25,7 @@ fn interface(number: u32, network: &Network) -> RouterInterface {
     }
 }
 
-fn floating(number: u32, outside: &str, port: &Port) -> FloatingIp {
+pub(super) fn floating(number: u32, outside: &str, port: &Port) -> FloatingIp {
     FloatingIp {
         id: id(number).into(),
         floating_address: outside.parse().unwrap(),
@@ -48,6 +48,8 @@ pub(super) fn router(network: &Network) -> Router {
         next_hops: vec!["203.0.113.1".parse().unwrap()],
         snat: true,
         snat_here: true,
+        snat_host: None,
+        snat_for_others: false,
     };
     Router {
         id: id(0x40).into(),

@@ -189,6 +189,8 @@ fn gateway(gateway: wire::ExternalGateway) -> Result<ExternalGateway, Invalid> {
         next_hops: parse_all("next_hops", &gateway.next_hops)?,
         snat: gateway.snat,
         snat_here: gateway.snat_here,
+        snat_host: parse_option("snat_host_address", &gateway.snat_host_address)?,
+        snat_for_others: gateway.snat_for_others,
     })
 }
 

@@ -15,7 +15,9 @@ use smoltcp::wire::{DnsQueryType, Icmpv4Packet, Icmpv4Repr, Icmpv6Packet, Icmpv6
 /// Microseconds that a probe waits.
 const PATIENCE: u64 = 5_000_000;
 const BUFFER: usize = 512;
-const PAYLOAD: &[u8] = b"humilis-guest";
+/// Bytes of a ping that names no other number, and the most there may be: no packet is cut into parts.
+const PAYLOAD: usize = 16;
+const LONGEST_PAYLOAD: usize = 1472;
 const EPHEMERAL: u16 = 50_000;
 
 /// Where the probe goes out.
@@ -42,12 +44,16 @@ pub struct Probe {
 }
 
 impl Probe {
-    /// Asks `connect ADDRESS PORT`, `ping ADDRESS` or `resolve NAME`; `None` if the words are none of these.
+    /// Asks `connect ADDRESS PORT`, `ping ADDRESS [BYTES]` or `resolve NAME`; `None` if the words are none of these.
     pub fn start(words: &[&str], exit: &mut Exit<'_>) -> Option<Result<Self, String>> {
         let address = |text: &str| text.parse::<IpAddress>().map_err(|()| "error no address".to_string());
         let result = match *words {
             ["connect", to, port] => address(to).and_then(|to| connect(to, port, exit)),
-            ["ping", to] => address(to).and_then(|to| ping(to, exit)),
+            ["ping", to] => address(to).and_then(|to| ping(to, PAYLOAD, exit)),
+            ["ping", to, bytes] => match bytes.parse() {
+                Ok(bytes) if bytes <= LONGEST_PAYLOAD => address(to).and_then(|to| ping(to, bytes, exit)),
+                _ => Err("error no length".to_string()),
+            },
             ["resolve", name] => resolve(name, exit),
             _ => return None,
         };
@@ -95,21 +101,22 @@ fn connect(to: IpAddress, port: &str, exit: &mut Exit<'_>) -> Started {
     Ok((exit.sockets.add(socket), Kind::Connect))
 }
 
-fn ping(to: IpAddress, exit: &mut Exit<'_>) -> Started {
-    let buffer = || icmp::PacketBuffer::new(vec![icmp::PacketMetadata::EMPTY], vec![0; BUFFER]);
+fn ping(to: IpAddress, bytes: usize, exit: &mut Exit<'_>) -> Started {
+    let data: &[u8] = &vec![b'.'; bytes];
+    let buffer = || icmp::PacketBuffer::new(vec![icmp::PacketMetadata::EMPTY], vec![0; bytes + BUFFER]);
     let mut socket = icmp::Socket::new(buffer(), buffer());
     let ident = clock::entropy() as u16;
     socket.bind(icmp::Endpoint::Ident(ident)).map_err(|error| format!("error {error:?}"))?;
     let checksums = ChecksumCapabilities::default();
     match to {
         IpAddress::Ipv4(_) => {
-            let request = Icmpv4Repr::EchoRequest { ident, seq_no: 1, data: PAYLOAD };
+            let request = Icmpv4Repr::EchoRequest { ident, seq_no: 1, data };
             let room = socket.send(request.buffer_len(), to).map_err(|error| format!("error {error:?}"))?;
             request.emit(&mut Icmpv4Packet::new_unchecked(room), &checksums);
         }
         IpAddress::Ipv6(address) => {
             let from: Ipv6Address = exit.stack.get_source_address_ipv6(&address);
-            let request = Icmpv6Repr::EchoRequest { ident, seq_no: 1, data: PAYLOAD };
+            let request = Icmpv6Repr::EchoRequest { ident, seq_no: 1, data };
             let room = socket.send(request.buffer_len(), to).map_err(|error| format!("error {error:?}"))?;
             request.emit(&from, &address, &mut Icmpv6Packet::new_unchecked(room), &checksums);
         }
