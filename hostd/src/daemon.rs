@@ -16,7 +16,10 @@ use crate::{
     notify,
 };
 use anyhow::{Context, bail};
-use hostd_guests::GuestsHandle;
+use hostd_guests::{
+    GuestsHandle,
+    shutdown::{self, Ended},
+};
 use hostd_images::Cache;
 use hostd_kit::paths::Layout;
 use hostd_net::{NetHandle, metadata::MetadataTable, model::Changes};
@@ -101,6 +104,19 @@ async fn start(config: Config) -> anyhow::Result<Running> {
     tokio::spawn(Session { config, identity, store, guests, audit, channel }.run());
     notify::ready();
     Ok(Running { _lock: lock })
+}
+
+/// Ends all guests because the machine goes down, while no daemon could take that for their own wish.
+///
+/// # Errors
+/// When a daemon runs, or the guests cannot be found.
+pub async fn shut_down_guests(config: &Config, grace: Duration) -> anyhow::Result<Ended> {
+    let layout = config.layout();
+    if !layout.guests().exists() {
+        return Ok(Ended::default());
+    }
+    let _lock = lock(&layout).await?;
+    shutdown::shut_down(&layout, grace).await.context("cannot find the guests")
 }
 
 /// Two daemons on one state would each undo what the other does. One that was killed may have left a child that holds the lock

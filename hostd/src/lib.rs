@@ -21,3 +21,4 @@ pub mod local;
 mod network;
 mod notify;
 mod resources;
+pub mod update;

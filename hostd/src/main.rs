@@ -7,13 +7,21 @@ use hostd::{
     daemon,
     federation::enrol::{Invitation, enrol},
     local,
+    update::{self, Outcome},
 };
 use hostd_kit::fault::Point;
-use std::{io::IsTerminal, path::PathBuf};
+use std::{
+    io::IsTerminal,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
 use tracing_subscriber::EnvFilter;
 
 /// Threads that do the work; nothing of hostd computes for long.
 const WORKERS: usize = 2;
+/// The exit status of an update that changed nothing.
+const NOTHING_NEW: u8 = 3;
 /// Threads for files.
 const BLOCKING: usize = 16;
 
@@ -48,13 +56,25 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Puts a new version of the appliance where the next start takes it; ends with 3 when the bundle has nothing new.
+    Update {
+        /// The signed bundle.
+        bundle: PathBuf,
+    },
+    /// Before the machine goes down, with hostd ended: asks every guest to power itself off, and ends those that do not. They run
+    /// again when the machine does.
+    ShutDownGuests {
+        /// How long they may take.
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+    },
     /// Prints the default configuration.
     Config,
     /// Lists the fault points that HOSTD_FAULT takes.
     Faults,
 }
 
-fn main() -> anyhow::Result<std::process::ExitCode> {
+fn main() -> anyhow::Result<ExitCode> {
     let arguments = Arguments::parse();
     let config = match &arguments.config {
         Some(path) => Config::load(path)?,
@@ -71,7 +91,7 @@ fn main() -> anyhow::Result<std::process::ExitCode> {
     code
 }
 
-async fn command(command: Option<Command>, config: Config) -> anyhow::Result<std::process::ExitCode> {
+async fn command(command: Option<Command>, config: Config) -> anyhow::Result<ExitCode> {
     match command {
         None => {
             log(&config)?;
@@ -87,13 +107,33 @@ async fn command(command: Option<Command>, config: Config) -> anyhow::Result<std
             println!("{}", identity.host_id);
         }
         Some(Command::Audit { json }) => return audit(&config, json).await,
+        Some(Command::Update { bundle }) => return update(bundle).await,
+        Some(Command::ShutDownGuests { seconds }) => {
+            log(&config)?;
+            let ended = daemon::shut_down_guests(&config, Duration::from_secs(seconds)).await?;
+            println!("{} guests powered off, {} were ended", ended.gracefully, ended.forced);
+        }
         Some(Command::Config) => print!("{DEFAULT_FILE}"),
         Some(Command::Faults) => Point::ALL.iter().for_each(|point| println!("{}", point.name())),
     }
-    Ok(std::process::ExitCode::SUCCESS)
+    Ok(ExitCode::SUCCESS)
 }
 
-async fn audit(config: &Config, json: bool) -> anyhow::Result<std::process::ExitCode> {
+async fn update(bundle: PathBuf) -> anyhow::Result<ExitCode> {
+    let keys = update::KEYS.map(PathBuf::from);
+    match update::install(bundle, &keys, Path::new(update::FOLDER)).await? {
+        Outcome::Installed(version) => {
+            println!("version {version} is installed; the next start takes it");
+            Ok(ExitCode::SUCCESS)
+        }
+        Outcome::NothingNew(version) => {
+            println!("version {version} is nothing new");
+            Ok(ExitCode::from(NOTHING_NEW))
+        }
+    }
+}
+
+async fn audit(config: &Config, json: bool) -> anyhow::Result<ExitCode> {
     let text = local::ask_audit(&daemon::audit_socket(&config.layout())).await.context("hostd does not answer")?;
     let mut found = false;
     for line in text.lines() {
@@ -105,7 +145,7 @@ async fn audit(config: &Config, json: bool) -> anyhow::Result<std::process::Exit
             println!("{:<10} {:<12} {}", item.kind, if item.explained { "" } else { "unexplained" }, item.name);
         }
     }
-    Ok(if found { std::process::ExitCode::FAILURE } else { std::process::ExitCode::SUCCESS })
+    Ok(if found { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 fn log(config: &Config) -> anyhow::Result<()> {

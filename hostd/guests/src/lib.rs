@@ -31,6 +31,7 @@ mod ports;
 mod prepare;
 mod process;
 mod record;
+pub mod shutdown;
 mod uids;
 
 pub use board::Board;

@@ -51,6 +51,30 @@ fn a_guest_lives_through_restarts_of_hostd() {
 }
 
 #[test]
+fn before_the_machine_goes_down_guests_power_themselves_off() {
+    tell(|world| async move {
+        let controller = world.controller.clone();
+        let id = world.id.as_str();
+        let hostd = world.hostd();
+        controller.want(vec![world.guest(id)]);
+        controller.running(id, 1).await;
+        controller.console_says(id, "ready").await;
+        assert!(!world.command(&["shut-down-guests"]).status.success(), "hostd runs");
+        assert!(process_of(id).is_some());
+        hostd.terminate();
+        let output = world.command(&["shut-down-guests"]);
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "1 guests powered off, 0 were ended\n");
+        assert_eq!(process_of(id), None);
+        controller.forget();
+        let _hostd = world.hostd();
+        controller.until(id, |_| true).await;
+        assert!(controller.console(id).await.contains("power off"));
+        controller.unwant(&[id]);
+        controller.gone(id).await;
+    });
+}
+
+#[test]
 fn a_guest_that_ends_by_itself_stays_down_until_it_is_asked_for() {
     tell(|world| async move {
         let controller = world.controller.clone();

@@ -89,6 +89,12 @@ impl World {
         Daemon::start(&self.config(), &self.log(), Some(fault))
     }
 
+    /// One of hostd's commands.
+    pub fn command(&self, words: &[&str]) -> std::process::Output {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_hostd"));
+        command.arg("--config").arg(self.config()).args(words).output().unwrap()
+    }
+
     /// A small guest: our own program as its kernel, a root disk of an image.
     pub fn guest(&self, id: &str) -> wire::Object {
         let kernel = self.controller.image("kernel", fs::read(programs::guest()).unwrap());

@@ -44,12 +44,12 @@ pub struct Appliance {
 }
 
 impl Appliance {
-    /// Starts it with further words on its kernel's command line; its disk is a layer over the image in this folder, kept if it is
-    /// there.
+    /// Starts it with further words on its kernel's command line, and maybe with a medium plugged in; its disk is a layer over the
+    /// image in this folder, kept if it is there.
     ///
     /// # Errors
     /// When the firmware cannot be had or QEMU does not start.
-    pub fn start(start: &Start, folder: &Path, memory_mib: u32, words: &str) -> Result<Self> {
+    pub fn start(start: &Start, folder: &Path, memory_mib: u32, words: &str, medium: Option<&Path>) -> Result<Self> {
         fs::create_dir_all(folder).context("cannot make the machine's folder")?;
         let namespace = format!("humilis-image-{}", std::process::id());
         exec::read(Command::new("ip").args(["netns", "add", &namespace]))?;
@@ -66,6 +66,10 @@ impl Appliance {
         qemu.args(["-device", "virtio-net-pci,netdev=n,romfile="]);
         qemu.arg("-netdev").arg(format!("user,id=n,hostfwd=tcp:127.0.0.1:{API}-:{API}"));
         boot(&mut qemu, start, folder, format!("{words}{}", clock()).trim())?;
+        if let Some(medium) = medium {
+            qemu.arg("-drive").arg(format!("if=none,id=m,format=raw,readonly=on,file={}", medium.display()));
+            qemu.args(["-device", "virtio-blk-pci,drive=m"]);
+        }
         let log = fs::File::create(folder.join("qemu.log"))?;
         let started = Instant::now();
         let qemu =
@@ -86,6 +90,21 @@ impl Appliance {
             std::thread::sleep(Duration::from_millis(100));
         }
         bail!("the console does not say {text:?} within {} s; it ends: {}", limit.as_secs(), self.end())
+    }
+
+    /// Waits for one more line with this text than were seen, and gives it.
+    ///
+    /// # Errors
+    /// When the machine ends or takes too long.
+    pub fn line_after(&mut self, text: &str, seen: usize, limit: Duration) -> Result<String> {
+        while self.started.elapsed() < limit {
+            if let Some(line) = self.console().lines().filter(|line| line.contains(text)).nth(seen) {
+                return Ok(line.to_owned());
+            }
+            self.runs()?;
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        bail!("the console does not say {text:?} again within {} s; it ends: {}", limit.as_secs(), self.end())
     }
 
     /// Time since power-on.

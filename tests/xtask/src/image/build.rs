@@ -1,7 +1,7 @@
 //! From inputs to images, step by step.
 
 use super::{
-    BuildArguments, disk, initial,
+    BuildArguments, bundle, disk, initial,
     kernel::Kernel,
     manifest::{self, Package},
     recipe,
@@ -11,6 +11,7 @@ use super::{
 };
 use crate::setup::{self, Need};
 use anyhow::{Context as _, Result, ensure};
+use hostd_update::SigningKey;
 use humilis_harness::{
     build::{self, Profile, Programs},
     exec,
@@ -31,6 +32,7 @@ pub struct Inputs {
     programs: Programs,
     version: String,
     output: PathBuf,
+    key: Option<SigningKey>,
 }
 
 /// A built appliance.
@@ -48,6 +50,8 @@ pub struct Image {
     pub initrd: PathBuf,
     pub cmdline: PathBuf,
     pub manifest: PathBuf,
+    /// A disk with the signed update, where there was a key.
+    pub medium: Option<PathBuf>,
     pub packages: Vec<Package>,
     /// How long it took, without the product's own build.
     pub time: Duration,
@@ -60,7 +64,8 @@ pub fn prepare(arguments: &BuildArguments) -> Result<Inputs> {
     ensure!(!version.is_empty() && version.len() <= 20 && version.chars().all(plain), "{version:?} is no version");
     setup::run(Need::Image)?;
     let programs = build::product(Profile::Release)?;
-    Ok(Inputs { programs, version, output: arguments.output()? })
+    let key = arguments.key.as_deref().map(bundle::read).transpose()?;
+    Ok(Inputs { programs, version, output: arguments.output()?, key })
 }
 
 impl Inputs {
@@ -83,6 +88,9 @@ impl Inputs {
         let tree = work.join("root");
         let packages = packages(&tree, &cache, &kernel)?;
         root::furnish(&tree, &self.version, &self.programs, &kernel, &work, &tools)?;
+        if let Some(key) = &self.key {
+            bundle::trust(&tree, key)?;
+        }
         let root = root::image(&tree, &self.number("root"), &work.join("root.image"), &work, &tools)?;
         let mut image = self.boot(&root, &tree, &kernel, &label, &work, &tools, packages)?;
         for file in image.files_mut() {
@@ -91,6 +99,9 @@ impl Inputs {
             *file = place;
         }
         manifest::write(&image.manifest, &self.version, &root.hash, &image.packages, &image.files())?;
+        if let Some(key) = &self.key {
+            image.medium = Some(medium(&image, &self.version, key, &self.number("medium"), &work, &tools)?);
+        }
         fs::remove_dir_all(&work).context("cannot remove the build's folder")?;
         image.time = started.elapsed();
         Ok(image)
@@ -120,6 +131,7 @@ impl Inputs {
             initrd: file(".netboot.initrd"),
             cmdline: file(".netboot.cmdline"),
             manifest: work.with_file_name(format!("{label}.manifest.json")),
+            medium: None,
             packages,
             time: Duration::ZERO,
         };
@@ -139,6 +151,25 @@ impl Inputs {
     fn number(&self, what: &str) -> String {
         Uuid::new_v5(&NAMESPACE, format!("{what} {}", self.version).as_bytes()).to_string()
     }
+}
+
+/// Signs the update beside the image, and makes a medium of it.
+fn medium(image: &Image, version: &str, key: &SigningKey, seed: &str, work: &Path, tools: &Toolbox) -> Result<PathBuf> {
+    let (update, medium) = (image.root.with_extension("update"), image.root.with_extension("update.raw"));
+    bundle::make(&[&image.root, &image.efi], version, key, &update)?;
+    let made = work.join("medium.raw");
+    bundle::medium(&update, seed, &made, work, tools)?;
+    fs::rename(&made, &medium).context("cannot move the medium")?;
+    Ok(medium)
+}
+
+/// Signs what now lies there as the image's update.
+pub fn sign(image: &Image, version: &str, key: &SigningKey) -> Result<PathBuf> {
+    let work = image.root.with_extension("work");
+    let tools = Toolbox::get(&toolbox::cache()?, &work)?;
+    let medium = medium(image, version, key, &Uuid::new_v5(&NAMESPACE, version.as_bytes()).to_string(), &work, &tools)?;
+    fs::remove_dir_all(&work).context("cannot remove the build's folder")?;
+    Ok(medium)
 }
 
 /// The root's packages, in a fresh tree, and the kernel's.

@@ -92,14 +92,14 @@ fn built(image: &Image) -> Result<Vec<Figure>> {
 fn started(image: &Image) -> Result<Vec<Figure>> {
     let folder = tempfile::Builder::new().prefix("humilis-image-").tempdir()?;
     eprintln!("Starting the appliance in emulation ...");
-    let mut machine = Appliance::start(&Start::Disk(image.disk.clone()), folder.path(), MEMORY_MIB, "")?;
+    let mut machine = Appliance::start(&Start::Disk(image.disk.clone()), folder.path(), MEMORY_MIB, "", None)?;
     let (line, first) = machine.line(READY, PATIENCE)?;
     let began = Instant::now();
     machine.ask("/identity/v3").context("the appliance is ready, but its controller does not answer")?;
     eprintln!("The controller answers ({:.1} s): {line}", began.elapsed().as_secs_f64());
     drop(machine);
     // The second start has its state: what a machine does day by day.
-    let mut machine = Appliance::start(&Start::Disk(image.disk.clone()), folder.path(), MEMORY_MIB, "")?;
+    let mut machine = Appliance::start(&Start::Disk(image.disk.clone()), folder.path(), MEMORY_MIB, "", None)?;
     let (_, second) = machine.line(READY, PATIENCE)?;
     let said = report(&machine.line("humilis: memory", PATIENCE)?.0);
     let part = |name: &str| said.get(name).copied().with_context(|| format!("the console tells no {name}"));

@@ -10,6 +10,7 @@
 //! ```
 
 mod build;
+mod bundle;
 mod check;
 mod disk;
 mod initial;
@@ -20,11 +21,15 @@ mod root;
 mod start;
 mod toolbox;
 mod tree;
+mod update;
 
 use anyhow::{Context as _, Result};
 use clap::Subcommand;
 use humilis_harness::paths;
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 /// The release that the appliance and its tools are made of.
 pub const RELEASE: &str = "trixie";
@@ -43,6 +48,10 @@ enum What {
     Build(BuildArguments),
     /// Build it twice, compare the bytes, start it, and print its figures beside their aims
     Check(check::Arguments),
+    /// Make a key that signs updates, and print the public half
+    Key(bundle::KeyArguments),
+    /// Build three versions, update an emulated machine from a medium, let it reject a damaged one, and cut its power in between
+    Update(update::Arguments),
     /// Start what was built in emulation, and show its console until its controller answers
     Start(start::Arguments),
 }
@@ -55,9 +64,16 @@ pub struct BuildArguments {
     /// The image's version
     #[arg(long, default_value = env!("CARGO_PKG_VERSION"))]
     version: String,
+    /// The key that signs updates (`cargo xtask image key`): the image trusts it. Without it no update is made, and none is taken
+    #[arg(long)]
+    key: Option<PathBuf>,
 }
 
 impl BuildArguments {
+    fn of(version: &str, output: &Path, key: &Path) -> Self {
+        Self { output: Some(output.to_owned()), version: version.to_owned(), key: Some(key.to_owned()) }
+    }
+
     fn version(&self) -> &str {
         &self.version
     }
@@ -78,6 +94,8 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             Ok(())
         }
         What::Check(arguments) => check::run(arguments),
+        What::Key(arguments) => bundle::key(arguments),
+        What::Update(arguments) => update::run(arguments),
         What::Start(arguments) => start::run(arguments),
     }
 }

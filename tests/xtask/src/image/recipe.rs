@@ -55,6 +55,7 @@ mod tests {
             "tree/usr/lib/humilis/firstboot",
             "tree/usr/lib/humilis/join",
             "tree/usr/lib/humilis/health",
+            "tree/usr/lib/humilis/update",
         ] {
             let checked = std::process::Command::new("sh").arg("-n").arg(folder().join(script)).output().unwrap();
             assert!(checked.status.success(), "{script}: {}", String::from_utf8_lossy(&checked.stderr));

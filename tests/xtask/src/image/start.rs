@@ -36,7 +36,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let temporary = tempfile::Builder::new().prefix("humilis-image-").tempdir()?;
     let folder = arguments.folder.as_deref().unwrap_or(temporary.path());
     let start = if arguments.network { network(&built)? } else { Start::Disk(file(&built, ".raw")?) };
-    let mut machine = Appliance::start(&start, folder, check::MEMORY_MIB, &arguments.words)?;
+    let mut machine = Appliance::start(&start, folder, check::MEMORY_MIB, &arguments.words, None)?;
     let (end, mut shown) = (Instant::now() + Duration::from_secs(arguments.seconds), 0);
     loop {
         let console = machine.console();
