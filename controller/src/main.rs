@@ -1,8 +1,10 @@
 //! The controller: configuration, wiring of the services, listeners, and the command line of its operators.
 //!
-//! `cli` has a file per command, `config` what can be set, `wiring` a function per service, `listener` the sockets. No rule of any
+//! `cli` has a file per command, `config` what can be set, `wiring` a function per service, `listener` the sockets, `admin` the
+//! operators' gRPC API. No rule of any
 //! service stands here.
 
+mod admin;
 mod cli;
 mod config;
 mod listener;

@@ -28,6 +28,7 @@ mod quota;
 mod row;
 mod schema;
 mod server;
+mod summary;
 #[cfg(test)]
 mod tests;
 mod usage;
@@ -38,6 +39,7 @@ pub use config::Config;
 pub use failure::Failure;
 pub use policy::rules;
 pub use quota::Limits;
+pub use summary::GuestSummary;
 
 use controller_base::Clock;
 use controller_db::{Db, DbError};

@@ -132,14 +132,21 @@ pub async fn list(db: &Db) -> Result<Vec<JoinToken>, DbError> {
 /// # Errors
 /// When the database fails.
 pub async fn revoke(db: &Db, clock: &Clock, named: &str) -> Result<Option<JoinToken>, DbError> {
-    let whole = digest(named);
-    let found = list(db).await?.into_iter().find(|token| token.id() == named || token.digest == whole);
+    let tokens = list(db).await?;
+    let found = find(&tokens, named).cloned();
     if let Some(token) = &found {
         let mut tx = db.begin().await?;
         store::revoke_token(&mut tx, &token.digest, clock.now()).await?;
         tx.commit().await?;
     }
     Ok(found)
+}
+
+/// The token whose id or text this is.
+#[must_use]
+pub fn find<'a>(tokens: &'a [JoinToken], named: &str) -> Option<&'a JoinToken> {
+    let whole = digest(named);
+    tokens.iter().find(|token| token.id() == named || token.digest == whole)
 }
 
 /// Uses a token within the caller's transaction.

@@ -62,5 +62,5 @@ pub use bootstrap::{Bootstrap, CatalogEntry};
 pub use compliance::{Compliance, Strength};
 pub use domain_config::Options as DomainOptions;
 pub use error::IdentityError;
-pub use event::{Cursor, Event, EventLog, EventQuery};
+pub use event::{Cursor, Event, EventLog, EventQuery, FollowError, Follower};
 pub use schema::MIGRATIONS;

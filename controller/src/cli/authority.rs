@@ -1,8 +1,11 @@
 //! `controller authority`: the federation's certificate authority, and how it is replaced while hosts are connected.
 
-use super::{audit::request, host::table};
-use crate::config::Config;
-use serde_json::Value;
+use super::table::{moment, table};
+use crate::{admin::client, config::Config};
+use humilis_proto::admin::{
+    AuthorityState, BeginRotationRequest, FinishRotationRequest, ShowAuthorityRequest,
+    authority_client::AuthorityClient,
+};
 use std::process::ExitCode;
 
 #[derive(Debug, clap::Args)]
@@ -26,44 +29,43 @@ enum Command {
 }
 
 pub async fn run(arguments: Arguments, config: Config) -> anyhow::Result<ExitCode> {
-    let (method, path) = match arguments.command {
-        Command::Show => ("GET", "/authority"),
-        Command::Begin => ("POST", "/authority/begin"),
-        Command::Finish { force: false } => ("POST", "/authority/finish"),
-        Command::Finish { force: true } => ("POST", "/authority/finish?force=1"),
+    let mut authority = AuthorityClient::new(client::connect(&config).await?);
+    let state = match arguments.command {
+        Command::Show => authority.show_authority(ShowAuthorityRequest {}).await,
+        Command::Begin => authority.begin_rotation(BeginRotationRequest {}).await,
+        Command::Finish { force } => authority.finish_rotation(FinishRotationRequest { force }).await,
     };
-    print!("{}", render(&request(&config, method, path).await?)?);
+    print!("{}", render(&state.map_err(client::told)?.into_inner()));
     Ok(ExitCode::SUCCESS)
 }
 
-fn render(lines: &str) -> anyhow::Result<String> {
+fn render(state: &AuthorityState) -> String {
     let mut rows = vec![["AUTHORITY", "UNTIL", "USE"].map(str::to_owned).to_vec()];
-    let mut behind = String::new();
-    for line in lines.lines() {
-        let line: Value = serde_json::from_str(line)?;
-        if let Some(names) = line["behind"].as_array().filter(|names| !names.is_empty()) {
-            let names: Vec<_> = names.iter().filter_map(Value::as_str).collect();
-            behind = format!("hosts that have not renewed yet: {}\n", names.join(", "));
-        } else if let Some(fingerprint) = line["fingerprint"].as_str() {
-            let mut uses = vec!["trusted"];
-            uses.extend(line["serves"].as_bool().filter(|yes| *yes).map(|_| "shown by the controller"));
-            uses.extend(line["signs_hosts"].as_bool().filter(|yes| *yes).map(|_| "signs hosts"));
-            let until = line["expires_at"].as_str().unwrap_or_default();
-            rows.push(vec![format!("sha256:{fingerprint}"), until.to_owned(), uses.join(", ")]);
-        }
+    for one in &state.authorities {
+        let mut uses = vec!["trusted"];
+        uses.extend(one.serves.then_some("shown by the controller"));
+        uses.extend(one.signs_hosts.then_some("signs hosts"));
+        let until = moment(one.expires_at.as_ref()).unwrap_or_default();
+        rows.push(vec![format!("sha256:{}", one.fingerprint), until, uses.join(", ")]);
     }
-    Ok(table(&rows) + &behind)
+    let behind = match state.behind.as_slice() {
+        [] => String::new(),
+        names => format!("hosts that have not renewed yet: {}\n", names.join(", ")),
+    };
+    table(&rows) + &behind
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use humilis_proto::admin::TrustedAuthority;
 
     #[test]
     fn who_is_behind_is_named() {
-        let lines = "{\"fingerprint\":\"ab\",\"expires_at\":\"T\",\"serves\":true,\"signs_hosts\":false}\n{\"behind\":[\"a\",\"b\"]}\n";
-        let text = render(lines).unwrap();
-        assert!(text.contains("sha256:ab  T      trusted, shown by the controller\n"), "{text}");
+        let one = TrustedAuthority { fingerprint: "ab".to_owned(), serves: true, ..TrustedAuthority::default() };
+        let behind = ["a", "b"].map(str::to_owned).to_vec();
+        let text = render(&AuthorityState { authorities: vec![one], behind });
+        assert!(text.contains("trusted, shown by the controller\n"), "{text}");
         assert!(text.ends_with("hosts that have not renewed yet: a, b\n"));
     }
 }

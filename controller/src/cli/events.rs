@@ -1,10 +1,11 @@
 //! `controller events`: who changed what, from the running controller.
 
-use super::audit::connect;
-use crate::config::Config;
+use crate::{admin::client, config::Config};
 use anyhow::bail;
+use humilis_proto::admin::{
+    Event, EventFilter, FollowEventsRequest, ListEventsRequest, Outcome, events_client::EventsClient,
+};
 use std::process::ExitCode;
-use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
@@ -29,44 +30,52 @@ pub struct Arguments {
     /// Show events as they come.
     #[arg(long)]
     follow: bool,
+    /// With --follow: begin behind the event of this id instead of now.
+    #[arg(long, value_name = "ID", requires = "follow")]
+    after: Option<String>,
     /// A JSON object a line, CADF.
     #[arg(long)]
     json: bool,
 }
 
 pub async fn run(arguments: Arguments, config: Config) -> anyhow::Result<ExitCode> {
-    let mut lines = BufReader::new(connect(&config, &arguments.path()).await?).lines();
-    let status = lines.next_line().await?.unwrap_or_default();
-    while lines.next_line().await?.is_some_and(|header| !header.is_empty()) {}
-    if !status.contains(" 200") {
-        bail!("the controller answered: {}", lines.next_line().await?.unwrap_or_default());
-    }
-    while let Some(line) = lines.next_line().await? {
-        if arguments.json {
-            println!("{line}");
-        } else {
-            println!("{}", brief(&serde_json::from_str(&line)?));
+    let mut events = EventsClient::new(client::connect(&config).await?).max_decoding_message_size(usize::MAX);
+    let filter = Some(arguments.filter()?);
+    if arguments.follow {
+        let asked = FollowEventsRequest { filter, after_id: arguments.after.clone().unwrap_or_default() };
+        let mut stream = events.follow_events(asked).await.map_err(client::told)?.into_inner();
+        while let Some(event) = stream.message().await.map_err(client::told)? {
+            arguments.print(&event)?;
         }
+        bail!("the controller has stopped");
+    }
+    let asked = ListEventsRequest { filter, last_seconds: arguments.last.unwrap_or(0), limit: arguments.limit };
+    for event in events.list_events(asked).await.map_err(client::told)?.into_inner().events {
+        arguments.print(&event)?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
 impl Arguments {
-    fn path(&self) -> String {
-        let limit = self.limit.to_string();
-        let last = self.last.map(|seconds| seconds.to_string());
-        let named = [
-            ("type", self.kind.as_deref()),
-            ("user", self.user.as_deref()),
-            ("target", self.target.as_deref()),
-            ("outcome", self.outcome.as_deref()),
-            ("last", last.as_deref()),
-            ("limit", Some(limit.as_str())),
-            ("follow", self.follow.then_some("1")),
-        ];
-        let params = controller_web::Params::default();
-        let params = named.into_iter().fold(params, |params, (name, value)| params.with(name, value));
-        format!("/events?{}", params.encode())
+    fn filter(&self) -> anyhow::Result<EventFilter> {
+        let outcome = match self.outcome.as_deref() {
+            None => Outcome::Unspecified,
+            Some("success") => Outcome::Success,
+            Some("failure") => Outcome::Failure,
+            Some(other) => bail!("{other:?} is no outcome: success or failure"),
+        };
+        let given = |text: &Option<String>| text.clone().unwrap_or_default();
+        let (user_id, target_id) = (given(&self.user), given(&self.target));
+        Ok(EventFilter { r#type: given(&self.kind), user_id, target_id, outcome: outcome.into() })
+    }
+
+    fn print(&self, event: &Event) -> anyhow::Result<()> {
+        if self.json {
+            println!("{}", event.cadf);
+        } else {
+            println!("{}", brief(&serde_json::from_str(&event.cadf)?));
+        }
+        Ok(())
     }
 }
 

@@ -1,9 +1,14 @@
 //! `controller host`: the members of the federation, and the tokens with which machines become members.
 
-use super::{audit::request, token};
-use crate::config::Config;
-use controller_web::Params;
-use serde_json::Value;
+use super::{
+    table::{moment, shown, table},
+    token,
+};
+use crate::{admin::client, config::Config};
+use humilis_proto::admin::{
+    ChangeHostRequest, GetHostRequest, Host, HostState, ListHostsRequest, hosts_client::HostsClient,
+};
+use serde_json::{Value, json};
 use std::process::ExitCode;
 
 #[derive(Debug, clap::Args)]
@@ -69,95 +74,98 @@ enum Command {
 }
 
 pub async fn run(arguments: Arguments, config: Config) -> anyhow::Result<ExitCode> {
-    let none = String::new();
-    let (host, verb, reason) = match arguments.command {
-        Command::List { json } => return list(&config, json).await,
-        Command::Show { host, json } => return show(&config, &host, json).await,
-        Command::Token(arguments) => return token::run(arguments, config).await,
-        Command::Approve { host } => (host, "approve", none),
-        Command::Drain { host, reason } => (host, "drain", reason),
-        Command::Undrain { host } => (host, "undrain", none),
-        Command::Fence { host, reason } => (host, "fence", reason),
-        Command::Unfence { host } => (host, "unfence", none),
-        Command::Remove { host } => (host, "remove", none),
+    let asked = |host: String, reason: String| ChangeHostRequest { host, reason };
+    let plain = |host: String| asked(host, String::new());
+    if let Command::Token(arguments) = arguments.command {
+        return token::run(arguments, config).await;
+    }
+    let mut hosts = HostsClient::new(client::connect(&config).await?).max_decoding_message_size(usize::MAX);
+    let changed = match arguments.command {
+        Command::List { json } => {
+            let listed = hosts.list_hosts(ListHostsRequest {}).await.map_err(client::told)?;
+            list(&listed.into_inner().hosts, json);
+            return Ok(ExitCode::SUCCESS);
+        }
+        Command::Show { host, json } => {
+            let found = hosts.get_host(GetHostRequest { host }).await.map_err(client::told)?;
+            show(&found.into_inner(), json);
+            return Ok(ExitCode::SUCCESS);
+        }
+        Command::Approve { host } => hosts.approve_host(plain(host)).await,
+        Command::Drain { host, reason } => hosts.drain_host(asked(host, reason)).await,
+        Command::Undrain { host } => hosts.undrain_host(plain(host)).await,
+        Command::Fence { host, reason } => hosts.fence_host(asked(host, reason)).await,
+        Command::Unfence { host } => hosts.unfence_host(plain(host)).await,
+        Command::Remove { host } => hosts.remove_host(plain(host)).await,
+        // Asked above.
+        Command::Token(_) => return Ok(ExitCode::SUCCESS),
     };
-    let params =
-        Params::default().with("reason", Some(&reason).filter(|reason| !reason.is_empty()).map(String::as_str));
-    print!("{}", request(&config, "POST", &format!("/hosts/{host}/{verb}?{}", params.encode())).await?);
+    let changed = changed.map_err(client::told)?.into_inner();
+    println!("{} is {}", changed.name, changed.host.map_or("removed", |host| word(host.state())));
     Ok(ExitCode::SUCCESS)
 }
 
-async fn list(config: &Config, json: bool) -> anyhow::Result<ExitCode> {
-    let lines = request(config, "GET", "/hosts").await?;
+fn list(hosts: &[Host], json: bool) {
     if json {
-        print!("{lines}");
-        return Ok(ExitCode::SUCCESS);
+        return hosts.iter().for_each(|host| println!("{}", object(host)));
     }
     let mut rows = vec![
         ["NAME", "ID", "STATE", "ADDRESS", "VERSION", "GUESTS", "CERTIFICATE UNTIL", "LAST SEEN"]
             .map(str::to_owned)
             .to_vec(),
     ];
-    for line in lines.lines() {
-        let host: Value = serde_json::from_str(line)?;
+    for host in hosts.iter().map(object) {
         let columns = ["name", "id", "state", "address", "version", "guests", "certificate_expires_at", "last_seen"];
         rows.push(columns.map(|name| shown(&host[name])).to_vec());
     }
     print!("{}", table(&rows));
-    Ok(ExitCode::SUCCESS)
 }
 
-async fn show(config: &Config, host: &str, json: bool) -> anyhow::Result<ExitCode> {
-    let text = request(config, "GET", &format!("/hosts/{host}")).await?;
+fn show(host: &Host, json: bool) {
+    let host = object(host);
     if json {
-        println!("{text}");
-        return Ok(ExitCode::SUCCESS);
+        return println!("{host}");
     }
-    let host: Value = serde_json::from_str(&text)?;
     let fields = host.as_object().into_iter().flatten();
     let rows: Vec<_> = fields.map(|(name, value)| vec![name.clone(), shown(value)]).collect();
     print!("{}", table(&rows));
-    Ok(ExitCode::SUCCESS)
 }
 
-fn shown(value: &Value) -> String {
-    match value {
-        Value::Null => "-".to_owned(),
-        Value::String(text) if text.is_empty() => "-".to_owned(),
-        Value::String(text) => text.clone(),
-        Value::Bool(truth) => if *truth { "yes" } else { "no" }.to_owned(),
-        Value::Array(items) if items.is_empty() => "-".to_owned(),
-        Value::Array(items) => items.iter().map(shown).collect::<Vec<_>>().join(", "),
-        Value::Number(_) | Value::Object(_) => value.to_string(),
+fn word(state: HostState) -> &'static str {
+    match state {
+        HostState::Unspecified => "unknown",
+        HostState::Pending => "pending",
+        HostState::Fenced => "fenced",
+        HostState::Away => "away",
+        HostState::Drained => "drained",
+        HostState::Connected => "connected",
     }
 }
 
-/// Columns as wide as their widest entry.
-pub(super) fn table(rows: &[Vec<String>]) -> String {
-    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|text| text.chars().count()).max();
-    let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
-    let line = |row: &Vec<String>| {
-        let cells: Vec<String> = row.iter().zip(&widths).map(|(text, width)| format!("{text:<width$}")).collect();
-        cells.join("  ").trim_end().to_owned() + "\n"
-    };
-    rows.iter().map(line).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_tables_columns_stand_below_each_other() {
-        let rows = [["NAME", "STATE"], ["a-long-name", "away"]].map(|row| row.map(str::to_owned).to_vec());
-        assert_eq!(table(&rows), "NAME         STATE\na-long-name  away\n");
-    }
-
-    #[test]
-    fn values_are_for_people() {
-        let said = serde_json::json!([null, "", "a", true, 3, ["x", "y"]]);
-        let words: Vec<_> = said.as_array().unwrap().iter().map(shown).collect();
-        assert_eq!(words, ["-", "-", "a", "yes", "3", "x, y"]);
-    }
+fn object(host: &Host) -> Value {
+    let (total, used) = (host.total.unwrap_or_default(), host.used.unwrap_or_default());
+    json!({
+        "name": host.name,
+        "id": host.id,
+        "state": word(host.state()),
+        "connected": host.connected,
+        "drained": host.drained,
+        "fenced": host.fenced,
+        "reason": host.reason,
+        "address": host.address,
+        "underlay_address": host.underlay_address,
+        "physical_networks": host.physical_networks,
+        "version": host.version,
+        "guests": host.guests,
+        "vcpus": total.vcpus,
+        "vcpus_used": used.vcpus,
+        "memory_mib": total.memory_mib,
+        "memory_mib_used": used.memory_mib,
+        "disk_gib": total.disk_gib,
+        "disk_gib_used": used.disk_gib,
+        "enrolled_at": moment(host.enrolled_at.as_ref()),
+        "last_seen": moment(host.last_seen_at.as_ref()),
+        "certificate": host.certificate,
+        "certificate_expires_at": moment(host.certificate_expires_at.as_ref()),
+    })
 }

@@ -6,10 +6,12 @@ mod bootstrap;
 mod config;
 mod events;
 mod host;
+mod operations;
 mod policy;
 mod rotate_keys;
 mod routes;
 mod serve;
+mod table;
 mod token;
 
 use crate::config::Config;
@@ -39,6 +41,8 @@ enum Command {
     Audit(audit::Arguments),
     /// Show who changed what, and who got or was refused a token.
     Events(events::Arguments),
+    /// Show what is under way and has not ended.
+    Operations(operations::Arguments),
     /// Show and change the hosts of the federation.
     Host(host::Arguments),
     /// Print a one-time token with which a host joins: `host token create`.
@@ -72,6 +76,7 @@ impl Arguments {
             Command::Policy(arguments) => policy::run(arguments, &config),
             Command::Audit(arguments) => block_on(1, audit::run(arguments, config)),
             Command::Events(arguments) => block_on(1, events::run(arguments, config)),
+            Command::Operations(arguments) => block_on(1, operations::run(arguments, config)),
             Command::Host(arguments) => block_on(1, host::run(arguments, config)),
             Command::JoinToken(arguments) => block_on(1, token::create(arguments, config)),
             Command::Authority(arguments) => block_on(1, authority::run(arguments, config)),

@@ -1,7 +1,7 @@
 //! `controller host token`, and `controller join-token`, which makes one with a word less. They work on the database, also when no
 //! controller runs.
 
-use super::host::table;
+use super::table::table;
 use crate::{config::Config, wiring::Platform};
 use anyhow::bail;
 use controller_base::Timestamp;

@@ -48,6 +48,14 @@ pub struct FederationConfig {
     pub host_certificate_seconds: i64,
 }
 
+/// Section `admin`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AdminConfig {
+    /// Where the operators' gRPC API is served, secured as the REST APIs are.
+    pub listen: SocketAddr,
+}
+
 /// Section `metrics`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -73,6 +81,12 @@ impl Default for FederationConfig {
     fn default() -> Self {
         let listen = SocketAddr::from(([0, 0, 0, 0], 8444));
         Self { listen, names: Vec::new(), host_certificate_seconds: 30 * 86_400 }
+    }
+}
+
+impl Default for AdminConfig {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8447)) }
     }
 }
 

@@ -2,7 +2,7 @@
 
 mod listen;
 
-pub use listen::{ApiConfig, FederationConfig, MetricsConfig, Tls};
+pub use listen::{AdminConfig, ApiConfig, FederationConfig, MetricsConfig, Tls};
 
 use anyhow::{Context as _, bail};
 use controller_base::Secret;
@@ -32,6 +32,8 @@ pub struct Config {
     pub api: ApiConfig,
     /// Section `federation`.
     pub federation: FederationConfig,
+    /// Section `admin`.
+    pub admin: AdminConfig,
     /// Section `metrics`.
     pub metrics: MetricsConfig,
     /// Section `log`.
@@ -144,6 +146,7 @@ impl Default for Config {
             database: DatabaseConfig::default(),
             api: ApiConfig::default(),
             federation: FederationConfig::default(),
+            admin: AdminConfig::default(),
             metrics: MetricsConfig::default(),
             log: LogConfig::default(),
             identity: IdentityConfig::default(),

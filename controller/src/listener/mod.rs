@@ -1,11 +1,9 @@
-//! The sockets: REST over TLS or plain, the federation, metrics on loopback, and the operators' socket.
+//! The sockets: REST over TLS or plain, the federation, metrics on loopback, and the operators' port and socket.
 
-pub mod admin;
-mod hosts;
-mod http;
+pub(crate) mod http;
 mod tls;
 
-use crate::wiring::Cloud;
+use crate::{admin, wiring::Cloud};
 use anyhow::Context as _;
 use axum::{Router, extract::State, routing::get};
 use controller_web::mount;
@@ -22,16 +20,18 @@ pub async fn serve(cloud: Arc<Cloud>, stop: CancellationToken) -> anyhow::Result
     let api = bind(config.api.listen).await?;
     let metrics = bind(config.metrics.listen).await?;
     let federation = bind(config.federation.listen).await?;
+    let operators = bind(config.admin.listen).await?;
     let mut tasks = JoinSet::new();
     let acceptor = tls::acceptor(&config.api, &cloud.platform.authority, cloud.platform.clock.now())?;
     let (fresh, acceptor) = watch::channel(acceptor);
     let (_, none) = watch::channel(None);
     let router = mount::mount(cloud.services.clone());
-    tasks.spawn(http::serve(api, router, acceptor, stop.clone()));
+    tasks.spawn(http::serve(api, router, acceptor.clone(), stop.clone()));
+    tasks.spawn(admin::port(cloud.clone(), operators, acceptor, stop.clone()));
     tasks.spawn(tls::refresh(cloud.clone(), fresh, stop.clone()));
     tasks.spawn(http::serve(metrics, metrics_router(&cloud), none, stop.clone()));
     tasks.spawn(federate(cloud.clone(), federation, stop.clone()));
-    tasks.spawn(admin::serve(cloud.clone(), stop.clone()));
+    tasks.spawn(admin::socket(cloud.clone(), stop.clone()));
     tracing::info!(url = config.api.base_url(), federation = %config.federation.listen, "the controller serves");
     let mut result = Ok(());
     while let Some(ended) = tasks.join_next().await {

@@ -49,6 +49,8 @@ pub struct Cloud {
     pub platform: Platform,
     /// Who may do what.
     pub policy: policy::Live,
+    /// What checks tokens and rules.
+    pub web: WebState,
     /// Prefix and service.
     pub services: Vec<(&'static str, Service)>,
     /// The hosts.
@@ -108,7 +110,7 @@ impl Cloud {
             ("/compute", controller_compute::service(compute.clone(), &web)),
             ("/network", controller_network::api::service(networks.clone(), &web)),
         ];
-        Ok(Self { platform, policy, services, hub, identity, compute, networks, placement })
+        Ok(Self { platform, policy, web, services, hub, identity, compute, networks, placement })
     }
 
     /// Takes up unfinished operations and starts periodic work.
@@ -140,6 +142,7 @@ pub fn rules() -> Vec<(&'static str, Vec<RuleDefault>)> {
         ("image", controller_image::RULES.to_vec()),
         ("compute", controller_compute::rules()),
         ("network", controller_network::policy::RULES.to_vec()),
+        ("admin", crate::admin::policy::RULES.to_vec()),
     ]
 }
 

@@ -9,7 +9,7 @@ use crate::{
 };
 use axum::{
     Router,
-    extract::{Request, State},
+    extract::{MatchedPath, Request, State},
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Response},
 };
@@ -44,10 +44,10 @@ pub struct ServiceInfo {
 /// OpenStack's usual bound of a JSON body.
 pub const BODY_LIMIT: usize = 114_688;
 
-/// Told about each finished request, for metrics: service, method, status, how long.
+/// Told about each finished request, for metrics.
 pub trait Observer: Send + Sync {
-    /// A request ended.
-    fn request(&self, service: &'static str, method: &Method, status: StatusCode, took: Duration);
+    /// A request to this service ended. The route is as it was declared, with `{names}`; empty where the path has none.
+    fn request(&self, service: &'static str, route: &str, method: &Method, status: StatusCode, took: Duration);
 }
 
 /// What all services share; made by the binary. Cheap to clone.
@@ -127,6 +127,7 @@ impl Service {
 async fn entry(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
     let started = Instant::now();
     let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().cloned();
     let request_id = request_id();
     let accept = text(request.headers(), header::ACCEPT.as_str()).unwrap_or_default().to_owned();
     let span = tracing::info_span!("http.request", service = shared.info.name, %method, path = request.uri().path(), %request_id);
@@ -142,7 +143,8 @@ async fn entry(State(shared): State<Arc<Shared>>, request: Request, next: Next) 
         range.echo(response.headers_mut(), version);
     }
     if let Some(observer) = &shared.web.observer {
-        observer.request(shared.info.name, &method, response.status(), started.elapsed());
+        let route = route.as_ref().map_or("", MatchedPath::as_str);
+        observer.request(shared.info.name, route, &method, response.status(), started.elapsed());
     }
     response
 }

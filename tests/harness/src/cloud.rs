@@ -46,7 +46,7 @@ pub struct Plan {
     pub address: String,
     /// Address at which hosts dial in.
     pub federation: String,
-    /// The first of its ports: REST, then federation, then metrics of controller and hostd.
+    /// The first of its ports: REST, then federation, then metrics of controller and hostd, then the operators' API.
     pub port: u16,
     /// The administrator's password.
     pub password: String,
@@ -147,12 +147,13 @@ impl Plan {
     fn controller(&self) -> String {
         let (folder, address, password, dialled) =
             (self.folder.display(), &self.address, &self.password, &self.federation);
-        let [api, federation, metrics] = [self.port, self.port + 1, self.port + 2];
+        let [api, federation, metrics, admin] = [self.port, self.port + 1, self.port + 2, self.port + 4];
         format!(
             "state_directory = '{folder}/controller'\n\
              [api]\nlisten = '{address}:{api}'\npublic_url = 'https://{address}:{api}'\n\
              [federation]\nlisten = '{dialled}:{federation}'\n\
              [metrics]\nlisten = '127.0.0.1:{metrics}'\n\
+             [admin]\nlisten = '127.0.0.1:{admin}'\n\
              [identity]\nadmin_password = '{password}'\n{}",
             self.controller_lines
         )

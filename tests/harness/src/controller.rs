@@ -30,11 +30,11 @@ impl Controller {
     /// # Errors
     /// When it cannot be started.
     pub fn start(program: &Path, folder: &Path, settings: &str) -> Result<Self> {
-        let [api, federation, metrics] = free_ports()?;
+        let [api, federation, metrics, admin] = free_ports()?;
         let (config, state) = (folder.join("controller.toml"), folder.join("state"));
         let text = format!(
             "state_directory = '{}'\n[api]\nlisten = '{api}'\ntls = 'off'\n[federation]\nlisten = '{federation}'\n\
-             [metrics]\nlisten = '{metrics}'\n[identity]\nadmin_password = '{PASSWORD}'\n{settings}\n",
+             [metrics]\nlisten = '{metrics}'\n[admin]\nlisten = '{admin}'\n[identity]\nadmin_password = '{PASSWORD}'\n{settings}\n",
             state.display()
         );
         fs::write(&config, text).with_context(|| format!("cannot write {}", config.display()))?;
@@ -108,9 +108,9 @@ impl Drop for Controller {
 }
 
 /// Ports of loopback that nobody has; somebody may be quicker, which the start then tells.
-fn free_ports() -> Result<[SocketAddr; 3]> {
-    let listeners =
-        [TcpListener::bind("127.0.0.1:0")?, TcpListener::bind("127.0.0.1:0")?, TcpListener::bind("127.0.0.1:0")?];
-    let [api, federation, metrics] = listeners.each_ref().map(TcpListener::local_addr);
-    Ok([api?, federation?, metrics?])
+fn free_ports() -> Result<[SocketAddr; 4]> {
+    let listener = || TcpListener::bind("127.0.0.1:0");
+    let listeners = [listener()?, listener()?, listener()?, listener()?];
+    let [api, federation, metrics, admin] = listeners.each_ref().map(TcpListener::local_addr);
+    Ok([api?, federation?, metrics?, admin?])
 }

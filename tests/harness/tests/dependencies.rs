@@ -27,7 +27,17 @@ const OWNERS: &[(&str, &[&str])] = &[
         "axum",
         &["controller/web/", "/api.rs", "_api.rs", "/api/", "/failure.rs", "/tests/", "/testing.rs", "controller/src/"],
     ),
-    ("tonic", &["proto/", "controller/fleet/", "hostd/src/federation/", "hostd/src/local.rs", "hostd/tests/"]),
+    (
+        "tonic",
+        &[
+            "proto/",
+            "controller/fleet/",
+            "controller/src/admin/",
+            "hostd/src/federation/",
+            "hostd/src/local.rs",
+            "hostd/tests/",
+        ],
+    ),
     ("kvm_ioctls", &["vmm/sys/", "vmm/src/"]),
 ];
 

@@ -41,6 +41,7 @@ const TESTS: &[(&str, &str)] = &[
     ("openssl", "openssl"),
     ("/usr/sbin/slapd", "slapd"),
     ("ldapmodify", "ldap-utils"),
+    ("promtool", "prometheus"),
 ];
 
 const IMAGE: &[(&str, &str)] = &[
@@ -78,6 +79,14 @@ const OIDC_PROVIDER: Environment = Environment {
 const AWS: Environment =
     Environment { name: "aws", package: "boto3==1.44.5", constraints: "constraints-aws.txt", what: "boto3" };
 
+/// What speaks gRPC by reflection.
+const GRPC: Environment = Environment {
+    name: "grpc",
+    package: "grpcio-reflection==1.85.1",
+    constraints: "constraints-grpc.txt",
+    what: "a gRPC client",
+};
+
 /// A virtual environment with one pinned package and all that it pulls in.
 #[derive(Clone, Copy, Debug)]
 struct Environment {
@@ -111,7 +120,7 @@ pub fn run(need: Need) -> Result<()> {
         return Ok(());
     }
     if need == Need::All {
-        for environment in [KEYSTONE, OIDC_PROVIDER, AWS] {
+        for environment in [KEYSTONE, OIDC_PROVIDER, AWS, GRPC] {
             environment.make()?;
         }
     }

@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::{mpsc, oneshot, watch},
     time::Instant,
 };
 
@@ -42,15 +42,35 @@ pub struct EventLog {
     kept: i64,
     inserted: Arc<AtomicU32>,
     queue: mpsc::Sender<Entry>,
+    /// Told after events were stored.
+    stored: watch::Sender<()>,
+}
+
+/// What storing takes.
+struct Table {
+    db: Db,
+    kept: i64,
+    inserted: Arc<AtomicU32>,
+    stored: watch::Sender<()>,
 }
 
 impl EventLog {
     /// Opens the log; the newest `kept` events stay.
     pub(crate) fn open(db: Db, kept: i64) -> Self {
         let (queue, entries) = mpsc::channel(QUEUE);
-        let log = Self { db, kept, inserted: Arc::default(), queue };
-        tokio::spawn(write(log.db.clone(), log.kept, log.inserted.clone(), entries));
+        let log = Self { db, kept, inserted: Arc::default(), queue, stored: watch::Sender::new(()) };
+        tokio::spawn(write(log.table(), entries));
         log
+    }
+
+    /// Changes after events were stored by this process.
+    pub(super) fn stored(&self) -> watch::Receiver<()> {
+        self.stored.subscribe()
+    }
+
+    fn table(&self) -> Table {
+        let (db, inserted, stored) = (self.db.clone(), self.inserted.clone(), self.stored.clone());
+        Table { db, kept: self.kept, inserted, stored }
     }
 
     /// Waits until every event that came before is stored.
@@ -74,12 +94,12 @@ impl EventLog {
         } else {
             event
         };
-        store_all(&self.db, self.kept, &self.inserted, &[event]).await;
+        self.table().store_all(&[event]).await;
     }
 }
 
 /// Stores what comes through the queue until nobody can send any more.
-async fn write(db: Db, kept: i64, inserted: Arc<AtomicU32>, mut entries: mpsc::Receiver<Entry>) {
+async fn write(table: Table, mut entries: mpsc::Receiver<Entry>) {
     let mut batch = Vec::new();
     while entries.recv_many(&mut batch, BATCH).await > 0 {
         gather(&mut batch, &mut entries).await;
@@ -91,7 +111,7 @@ async fn write(db: Db, kept: i64, inserted: Arc<AtomicU32>, mut entries: mpsc::R
                 Entry::Flush(done) => waiting.push(done),
             }
         }
-        store_all(&db, kept, &inserted, &events).await;
+        table.store_all(&events).await;
         for done in waiting {
             // Whoever waited may be gone.
             let _ = done.send(());
@@ -110,28 +130,33 @@ async fn gather(batch: &mut Vec<Entry>, entries: &mut mpsc::Receiver<Entry>) {
     }
 }
 
-/// An event that cannot be stored goes to the log of the program instead: it must not be lost in silence, nor undo what happened.
-async fn store_all(db: &Db, kept: i64, inserted: &AtomicU32, events: &[Event]) {
-    if events.is_empty() {
-        return;
-    }
-    if let Err(error) = try_store(db, kept, inserted, events).await {
-        for event in events {
-            tracing::error!(%error, event = %event.body, "an event could not be stored");
+impl Table {
+    /// An event that cannot be stored goes to the log of the program instead: it must not be lost in silence, nor undo what happened.
+    async fn store_all(&self, events: &[Event]) {
+        if events.is_empty() {
+            return;
+        }
+        match self.try_store(events).await {
+            Ok(()) => self.stored.send_replace(()),
+            Err(error) => {
+                for event in events {
+                    tracing::error!(%error, event = %event.body, "an event could not be stored");
+                }
+            }
         }
     }
-}
 
-async fn try_store(db: &Db, kept: i64, inserted: &AtomicU32, events: &[Event]) -> Result<(), IdentityError> {
-    let mut tx = db.begin().await?;
-    for event in events {
-        store::insert(&mut tx, event).await?;
+    async fn try_store(&self, events: &[Event]) -> Result<(), IdentityError> {
+        let mut tx = self.db.begin().await?;
+        for event in events {
+            store::insert(&mut tx, event).await?;
+        }
+        let count = u32::try_from(events.len()).unwrap_or(u32::MAX);
+        if self.inserted.fetch_add(count, Ordering::Relaxed) % TRIM_EVERY + count >= TRIM_EVERY {
+            store::trim(&mut tx, self.kept).await?;
+        }
+        Ok(tx.commit().await?)
     }
-    let count = u32::try_from(events.len()).unwrap_or(u32::MAX);
-    if inserted.fetch_add(count, Ordering::Relaxed) % TRIM_EVERY + count >= TRIM_EVERY {
-        store::trim(&mut tx, kept).await?;
-    }
-    Ok(tx.commit().await?)
 }
 
 #[async_trait]

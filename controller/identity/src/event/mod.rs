@@ -10,9 +10,11 @@
 
 mod cadf;
 mod describe;
+mod follow;
 mod log;
 mod store;
 
+pub use follow::{FollowError, Follower};
 pub use log::EventLog;
 pub use store::Cursor;
 

@@ -8,7 +8,7 @@ use sqlx::AnyConnection;
 const SELECT: &str = "SELECT id, moment, event_type, success, initiator_id, target_id, body FROM identity_event";
 
 /// A place in the log.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Cursor {
     moment: i64,
     id: String,
@@ -25,6 +25,14 @@ impl Cursor {
     #[must_use]
     pub fn at(moment: Timestamp) -> Self {
         Self { moment: moment.0, id: String::new() }
+    }
+
+    pub(super) fn moment(&self) -> i64 {
+        self.moment
+    }
+
+    pub(super) fn id(&self) -> &str {
+        &self.id
     }
 }
 
@@ -56,6 +64,12 @@ pub(super) async fn insert(conn: &mut AnyConnection, event: &Event) -> Result<()
     .execute(conn)
     .await?;
     Ok(())
+}
+
+/// Where an event stands, if it is kept.
+pub(super) async fn place(conn: &mut AnyConnection, id: &str) -> Result<Option<Cursor>, DbError> {
+    let row = sqlx::query("SELECT moment FROM identity_event WHERE id = $1").bind(id).fetch_optional(conn).await?;
+    row.map(|row| Ok(Cursor { moment: row.try_get("moment")?, id: id.to_owned() })).transpose()
 }
 
 /// What is asked for, the oldest first.

@@ -1,7 +1,7 @@
 //! The log of events.
 
-use super::{by_password, on_project, worlds};
-use crate::{Cursor, EventQuery};
+use super::{by_password, on_project, second_world, worlds};
+use crate::{Cursor, EventQuery, FollowError};
 use controller_base::Timestamp;
 use http::Method;
 use serde_json::{Value, json};
@@ -81,6 +81,80 @@ async fn the_log_is_bounded_and_can_be_followed() {
         let place = Cursor::from(&left[left.len() - 3]);
         let further = identity.list_events(&EventQuery { after: Some(place), limit: 1, ..all() }).await.unwrap();
         assert_eq!(further[0].initiator_id, "598");
+    }
+}
+
+/// When the test's clock stands.
+const NOW: Timestamp = Timestamp(1_790_000_000_500_000);
+
+/// A login on a moment of its own.
+fn login(number: i64) -> controller_web::audit::Act {
+    controller_web::audit::Act {
+        moment: NOW.plus_seconds(number * 10),
+        request_id: "req-1".parse().unwrap(),
+        method: Method::POST,
+        route: "/v3/auth/tokens".to_owned(),
+        path: "/v3/auth/tokens".to_owned(),
+        status: http::StatusCode::CREATED,
+        caller: None,
+        request: None,
+        answer: Some(json!({"token": {"user": {"id": number.to_string()}}})),
+    }
+}
+
+async fn users(follower: &mut crate::Follower, count: usize) -> Vec<String> {
+    let mut users = Vec::new();
+    while users.len() < count {
+        let more = tokio::time::timeout(std::time::Duration::from_secs(10), follower.next()).await;
+        users.extend(more.expect("events in time").unwrap().into_iter().map(|event| event.initiator_id));
+    }
+    users
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_follower_hears_of_both_controllers_at_once_and_goes_on_where_it_was() {
+    for world in worlds().await {
+        let other = second_world(&world).await;
+        let mut follower = world.identity.follow_events(all(), None).await.unwrap();
+        let began = std::time::Instant::now();
+        controller_web::audit::Auditor::acted(&world.identity.events, login(1)).await;
+        assert_eq!(users(&mut follower, 1).await, ["1"]);
+        // Its batch waits a quarter of a second; a poll alone would take longer than this now and then.
+        assert!(began.elapsed() < std::time::Duration::from_secs(2), "{:?}", began.elapsed());
+        controller_web::audit::Auditor::acted(&other.identity.events, login(2)).await;
+        assert_eq!(users(&mut follower, 1).await, ["2"]);
+        let only = EventQuery { initiator_id: Some("4".to_owned()), ..all() };
+        let mut filtered = world.identity.follow_events(only, None).await.unwrap();
+        for number in 3..6 {
+            controller_web::audit::Auditor::acted(&world.identity.events, login(number)).await;
+        }
+        assert_eq!(users(&mut follower, 3).await, ["3", "4", "5"]);
+        assert_eq!(users(&mut filtered, 1).await, ["4"]);
+        let events = world.identity.list_events(&all()).await.unwrap();
+        let place = events.iter().find(|event| event.initiator_id == "3").unwrap();
+        let mut resumed = world.identity.follow_events(all(), Some(&place.id)).await.unwrap();
+        assert_eq!(users(&mut resumed, 2).await, ["4", "5"]);
+        let unknown = world.identity.follow_events(all(), Some("nothing")).await;
+        assert!(matches!(unknown, Err(FollowError::Unknown(_))));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_late_event_is_followed_once_and_a_slow_follower_is_told_what_it_lost() {
+    for world in worlds().await {
+        let log = crate::EventLog::open(world.identity.db.clone(), 10);
+        let identity = crate::Identity { events: log.clone(), ..world.identity.clone() };
+        let mut follower = identity.follow_events(all(), None).await.unwrap();
+        controller_web::audit::Auditor::acted(&log, login(2)).await;
+        assert_eq!(users(&mut follower, 1).await, ["2"]);
+        let late = controller_web::audit::Act { moment: NOW.plus_seconds(19), ..login(1) };
+        controller_web::audit::Auditor::acted(&log, late).await;
+        assert_eq!(users(&mut follower, 1).await, ["1"], "it was stored after a later one");
+        for number in 3..600 {
+            controller_web::audit::Auditor::acted(&log, login(number)).await;
+        }
+        log.flush().await;
+        assert!(matches!(follower.next().await, Err(FollowError::FellBehind)));
     }
 }
 

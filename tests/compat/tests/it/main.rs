@@ -73,3 +73,23 @@ fn aws_signatures() -> Result<()> {
     assert_eq!(said.trim(), "6 signed requests");
     Ok(())
 }
+
+/// The examples of the operators' gRPC API, as the document has them.
+#[test]
+fn admin_api() -> Result<()> {
+    let place = Place::new("grpc", "")?;
+    let plan = &place.cloud.plan;
+    let issue = ["token", "issue", "-f", "value", "-c", "id"];
+    // The first one is an event to read, the second one follows it.
+    place.program("openstackclient", "openstack").args(issue).output()?;
+    let token = place.program("openstackclient", "openstack").args(issue).output()?;
+    let mut python = place.program("grpc", "python");
+    python.env("TOKEN", String::from_utf8_lossy(&token.stdout).trim()).env("CA", plan.ca());
+    python.env("ADDRESS", format!("localhost:{}", plan.port + 4));
+    python.arg(humilis_compat::root().join("scripts/document.py"));
+    let said = python.arg(humilis_compat::root().join("../../docs/admin-api.md")).output()?;
+    let text = String::from_utf8_lossy(&said.stdout).into_owned();
+    assert!(said.status.success(), "{text}{}", String::from_utf8_lossy(&said.stderr));
+    assert!(text.ends_with("5 examples\n"), "{text}");
+    Ok(())
+}

@@ -44,7 +44,7 @@ impl Metrics {
 }
 
 impl Observer for Metrics {
-    fn request(&self, service: &'static str, method: &Method, status: StatusCode, took: Duration) {
+    fn request(&self, service: &'static str, _: &str, method: &Method, status: StatusCode, took: Duration) {
         self.requests.with_label_values(&[service, method.as_str(), status.as_str()]).inc();
         self.durations.with_label_values(&[service, method.as_str()]).observe(took.as_secs_f64());
     }
@@ -57,7 +57,7 @@ mod tests {
     #[test]
     fn a_request_is_counted() {
         let metrics = Metrics::new().unwrap();
-        metrics.request("compute", &Method::GET, StatusCode::OK, Duration::from_millis(3));
+        metrics.request("compute", "/servers", &Method::GET, StatusCode::OK, Duration::from_millis(3));
         let line = r#"humilis_http_requests_total{method="GET",service="compute",status="200"} 1"#;
         assert!(metrics.render().contains(line));
     }

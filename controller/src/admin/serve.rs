@@ -1,0 +1,60 @@
+//! The two places where the API is served.
+
+use super::{access, router};
+use crate::{listener::http, wiring::Cloud};
+use anyhow::Context as _;
+use axum::middleware::from_fn_with_state;
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+use tokio::{
+    net::{TcpListener, UnixListener},
+    sync::watch,
+};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+
+/// How long calls may take to end when the controller stops.
+const GRACE: std::time::Duration = std::time::Duration::from_secs(15);
+
+/// Where the operators' socket lies.
+#[must_use]
+pub fn socket_path(state_directory: &Path) -> PathBuf {
+    state_directory.join("admin.sock")
+}
+
+/// Serves whoever shows a token, until `stop`.
+pub async fn port(
+    cloud: Arc<Cloud>,
+    listener: TcpListener,
+    tls: watch::Receiver<Option<TlsAcceptor>>,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let guard = from_fn_with_state(cloud.web.clone(), access::guard);
+    let router = router(cloud, stop.clone()).await?.layer(guard);
+    http::serve(listener, router, tls, stop).await
+}
+
+/// Serves whoever may open the operators' socket, until `stop`.
+pub async fn socket(cloud: Arc<Cloud>, stop: CancellationToken) -> anyhow::Result<()> {
+    let path = socket_path(&cloud.platform.config.state_directory);
+    // A socket of a process that died.
+    let _ = fs::remove_file(&path);
+    let listener = UnixListener::bind(&path).with_context(|| format!("cannot listen on {}", path.display()))?;
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
+    let router = router(cloud, stop.clone()).await?;
+    let serving = axum::serve(listener, router).with_graceful_shutdown(stop.clone().cancelled_owned());
+    let late = async {
+        stop.cancelled().await;
+        tokio::time::sleep(GRACE).await;
+    };
+    tokio::select! {
+        ended = serving => ended?,
+        () = late => tracing::warn!("operators' calls were cut off"),
+    }
+    let _ = fs::remove_file(&path);
+    Ok(())
+}
