@@ -35,10 +35,16 @@ pub fn build(attributes: &Attributes, standard: Standard) -> Result<Rule> {
         port_min: number("port_range_min"),
         port_max: number("port_range_max"),
         remote_prefix: attributes.parsed::<IpNet>("remote_ip_prefix"),
-        remote_group_id: attributes.parsed("remote_group_id"),
+        remote_group_id: remote_group(attributes)?,
     };
     check(&rule)?;
     Ok(rule)
+}
+
+/// What is no id is a group that does not exist.
+fn remote_group(attributes: &Attributes) -> Result<Option<SecurityGroupId>> {
+    let named = attributes.text("remote_group_id").filter(|id| !id.is_empty());
+    named.map(|id| id.parse().map_err(|_| Error::SecurityGroupNotFound(id))).transpose()
 }
 
 fn check(rule: &Rule) -> Result<()> {

@@ -98,6 +98,9 @@ pub async fn update(change: &mut Change, id: SecurityGroupId, attributes: &Attri
     if renamed && is_default(change, &group).await? {
         return Err(Error::SecurityGroupCannotUpdateDefault);
     }
+    if renamed && attributes.text("name").is_some_and(|name| name == DEFAULT) {
+        return Err(Error::SecurityGroupDefaultAlreadyExists);
+    }
     if attributes.flag("stateful").is_some_and(|stateful| stateful != group.stateful)
         && store::in_use(change.conn(), id).await?
     {

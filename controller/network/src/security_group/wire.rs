@@ -33,7 +33,7 @@ pub const RULE_ATTRIBUTES: &[Attribute] = &[
     Attribute::fixed("port_range_min", Preset::Null, Check::PortOrNull),
     Attribute::fixed("port_range_max", Preset::Null, Check::PortOrNull),
     Attribute::fixed("remote_ip_prefix", Preset::Null, Check::PrefixOrNull),
-    Attribute::fixed("remote_group_id", Preset::Null, Check::UuidOrNull),
+    Attribute::fixed("remote_group_id", Preset::Null, Check::TextOrNull(255)),
     Attribute::fixed("remote_address_group_id", Preset::Null, Check::UuidOrNull),
     Attribute::told("normalized_cidr").unfiltered(),
     Attribute::fixed("project_id", Preset::Unset, Check::Project),

@@ -35,6 +35,15 @@ async fn rules_are_made_once() {
             kind(&cloud.post("member", "/v2.0/security-group-rules", unknown).await, 404),
             "SecurityGroupNotFound"
         );
+        let nobody =
+            json!({"security_group_rule": {"security_group_id": id, "direction": "ingress", "remote_group_id": "x"}});
+        assert_eq!(
+            kind(&cloud.post("member", "/v2.0/security-group-rules", nobody).await, 404),
+            "SecurityGroupNotFound"
+        );
+        let second = json!({"security_group": {"name": "default"}});
+        let renamed = cloud.put("member", &format!("/v2.0/security-groups/{id}"), second).await;
+        assert_eq!(kind(&renamed, 409), "SecurityGroupDefaultAlreadyExists");
         let path = format!("/v2.0/security-group-rules/{}", text(&made["id"]));
         assert_eq!(cloud.get("reader", &path).await.0, 200);
         assert_eq!(kind(&cloud.delete("reader", &path).await, 403), "PolicyNotAuthorized");
