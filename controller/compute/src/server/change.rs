@@ -127,21 +127,14 @@ pub fn deleted(server: &Server, now: Timestamp) -> Server {
 /// An administrator sets the state. For `active` its host is told to run it, so that the word comes true.
 #[must_use]
 pub fn reset(server: &Server, state: VmState, now: Timestamp) -> Server {
-    let generation = server.desired.generation.next();
-    Server {
-        state,
-        task: None,
-        task_since: None,
-        fault: None,
-        updated_at: now,
-        desired: Wanted {
-            running: server.desired.running || state == VmState::Active,
-            generation,
-            power_generation: generation,
-            ..server.desired
-        },
-        ..server.clone()
+    let next = Server { state, task: None, task_since: None, fault: None, updated_at: now, ..server.clone() };
+    if state != VmState::Active {
+        // Its host is asked nothing: its answer would bring the server back at once.
+        return next;
     }
+    let generation = server.desired.generation.next();
+    let desired = Wanted { running: true, generation, power_generation: generation, ..server.desired };
+    Server { desired, ..next }
 }
 
 /// Something that its host tells the guest (metadata, name) changed.

@@ -42,10 +42,9 @@ pub(crate) struct ServerFilter {
 pub(crate) fn read(params: &Params, version: Minor, admin: bool, own: &str) -> Result<ServerFilter, String> {
     let mut filter = ServerFilter::default();
     let all = admin && truth(params, "all_tenants")?.unwrap_or(false);
-    filter.project = match params.get("project_id").or_else(|| params.get("tenant_id")).filter(|_| admin) {
-        Some(project) => Some(project.to_owned()),
-        None => (!all).then(|| own.to_owned()),
-    };
+    // As in Nova, one of all projects is named only where all are asked for.
+    let named = params.get("project_id").or_else(|| params.get("tenant_id"));
+    filter.project = if all { named.map(str::to_owned) } else { Some(own.to_owned()) };
     filter.equal(params);
     if admin {
         filter.equal_for_admins(params);
@@ -356,7 +355,8 @@ mod tests {
         let read = |query: &str, admin: bool| read(&Params::parse(query), 90, admin, "mine").unwrap();
         assert_eq!(read("all_tenants=1&project_id=x", false).project.as_deref(), Some("mine"));
         assert_eq!(read("all_tenants=1", true).project, None);
-        assert_eq!(read("project_id=x", true).project.as_deref(), Some("x"));
+        assert_eq!(read("all_tenants=1&project_id=x", true).project.as_deref(), Some("x"));
+        assert_eq!(read("project_id=x", true).project.as_deref(), Some("mine"));
         assert_eq!(read("deleted=true", false).deleted, Some(false));
         assert_eq!(read("deleted=true", true).deleted, Some(true));
         assert!(read("host=a", false).equals.is_empty());

@@ -43,6 +43,8 @@ pub enum Check {
     AddressOrNull,
     /// A prefix, or null.
     PrefixOrNull,
+    /// The same, of which bits behind the prefix stay as they were given.
+    GivenPrefixOrNull,
     /// A hardware address.
     Mac,
     /// `[{start, end}]`.
@@ -96,6 +98,7 @@ impl Check {
             Self::Project => project(value),
             Self::AddressOrNull => or_null(value, ip_address),
             Self::PrefixOrNull => or_null(value, prefix),
+            Self::GivenPrefixOrNull => or_null(value, prefix_as_given),
             Self::Mac => hardware_address(value),
             Self::Pools => list(value, "IP pool", pool),
             Self::NameServers => name_servers(value),
@@ -258,6 +261,12 @@ fn prefix(value: &Value) -> Checked {
         Some(net) => Ok(Value::String(net.to_string())),
         None => Err(format!("'{}' is not a valid IP subnet", shown(value))),
     }
+}
+
+fn prefix_as_given(value: &Value) -> Checked {
+    let normal = prefix(value)?;
+    let given = value.as_str().and_then(|text| text.parse::<IpNet>().ok());
+    Ok(given.map_or(normal, |given| Value::String(given.to_string())))
 }
 
 fn hardware_address(value: &Value) -> Checked {
@@ -486,6 +495,7 @@ mod tests {
             (Check::Flag, json!(0), json!(false)),
             (Check::Integer(0, 9), json!("7"), json!(7)),
             (Check::PrefixOrNull, json!("10.0.0.9/24"), json!("10.0.0.0/24")),
+            (Check::GivenPrefixOrNull, json!("10.0.0.9/24"), json!("10.0.0.9/24")),
             (Check::PrefixOrNull, json!("10.0.0.9"), json!("10.0.0.9/32")),
             (Check::Mac, json!("FA-16-3E-00-00-0A"), json!("fa:16:3e:00:00:0a")),
             (Check::AddressOrNull, json!("FD00:0::1"), json!("fd00::1")),

@@ -25,7 +25,7 @@ pub(super) async fn build(conn: &mut Connection, id: SecurityGroupId) -> Result<
 fn convert(rule: &Rule) -> SecurityRule {
     let remote = match (rule.remote_group_id, rule.remote_prefix) {
         (Some(group), _) => Remote::Group(group),
-        (None, Some(prefix)) if prefix.prefix_len() > 0 => Remote::Cidr(prefix),
+        (None, Some(prefix)) if prefix.prefix_len() > 0 => Remote::Cidr(prefix.trunc()),
         (None, _) => Remote::Any,
     };
     SecurityRule {

@@ -59,7 +59,7 @@ impl Rule {
     /// Whether both let the same through.
     #[must_use]
     pub fn same_as(&self, other: &Self) -> bool {
-        let any = |prefix: Option<IpNet>| prefix.filter(|prefix| prefix.prefix_len() > 0);
+        let any = |prefix: Option<IpNet>| prefix.filter(|prefix| prefix.prefix_len() > 0).map(|prefix| prefix.trunc());
         self.group_id == other.group_id
             && self.ingress == other.ingress
             && self.ipv6 == other.ipv6

@@ -132,6 +132,12 @@ pub async fn delete(change: &mut Change, caller: &Caller, id: SecurityGroupId) -
         return Err(Error::SecurityGroupInUse(id.to_string()));
     }
     change.touch_group(id).await?;
+    // Rules that let its members in go with it, as in Neutron.
+    let now = change.now.0;
+    for other in store::named_by(change.conn(), id).await? {
+        store::advance(change.conn(), other, now).await?;
+        change.touch_group(other).await?;
+    }
     store::delete(change.conn(), id).await
 }
 

@@ -111,9 +111,10 @@ pub async fn advance(conn: &mut AnyConnection, id: SecurityGroupId, now: i64) ->
     sql::run(conn, sql, [Param::Int(now), Param::text(id)]).await.map(drop)
 }
 
-/// Removes a group with its rules.
+/// Removes a group with its rules, and those that name it.
 pub async fn delete(conn: &mut AnyConnection, id: SecurityGroupId) -> Result<()> {
-    sql::run(conn, "DELETE FROM network_security_group_rule WHERE group_id = $1", [Param::text(id)]).await?;
+    let rules = "DELETE FROM network_security_group_rule WHERE group_id = $1 OR remote_group_id = $1";
+    sql::run(conn, rules, [Param::text(id)]).await?;
     sql::run(conn, "DELETE FROM network_security_group WHERE id = $1", [Param::text(id)]).await.map(drop)
 }
 
@@ -139,11 +140,15 @@ pub async fn delete_rule(conn: &mut AnyConnection, id: SecurityGroupRuleId) -> R
     sql::run(conn, "DELETE FROM network_security_group_rule WHERE id = $1", [Param::text(id)]).await.map(drop)
 }
 
-/// Whether a port has the group, or another group's rule names it.
+/// Whether a port has the group.
 pub async fn in_use(conn: &mut AnyConnection, id: SecurityGroupId) -> Result<bool> {
-    let sql = "SELECT group_id FROM network_port_group WHERE group_id = $1 \
-               UNION SELECT group_id FROM network_security_group_rule WHERE remote_group_id = $1 AND group_id <> $1";
-    sql::exists(conn, sql, [Param::text(id)]).await
+    sql::exists(conn, "SELECT group_id FROM network_port_group WHERE group_id = $1", [Param::text(id)]).await
+}
+
+/// Other groups with rules that name this one.
+pub async fn named_by(conn: &mut AnyConnection, id: SecurityGroupId) -> Result<Vec<SecurityGroupId>> {
+    let sql = "SELECT DISTINCT group_id FROM network_security_group_rule WHERE remote_group_id = $1 AND group_id <> $1";
+    sql::ids(conn, sql, [Param::text(id)]).await
 }
 
 /// Addresses of all ports in the group.

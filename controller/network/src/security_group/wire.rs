@@ -32,7 +32,7 @@ pub const RULE_ATTRIBUTES: &[Attribute] = &[
     Attribute::fixed("protocol", Preset::Null, Check::Protocol),
     Attribute::fixed("port_range_min", Preset::Null, Check::PortOrNull),
     Attribute::fixed("port_range_max", Preset::Null, Check::PortOrNull),
-    Attribute::fixed("remote_ip_prefix", Preset::Null, Check::PrefixOrNull),
+    Attribute::fixed("remote_ip_prefix", Preset::Null, Check::GivenPrefixOrNull),
     Attribute::fixed("remote_group_id", Preset::Null, Check::TextOrNull(255)),
     Attribute::fixed("remote_address_group_id", Preset::Null, Check::UuidOrNull),
     Attribute::told("normalized_cidr").unfiltered(),
@@ -65,6 +65,7 @@ pub fn render(group: &SecurityGroup) -> Map<String, Value> {
 #[must_use]
 pub fn render_rule(rule: &Rule) -> Map<String, Value> {
     let prefix = rule.remote_prefix.map(|prefix| prefix.to_string());
+    let normalized = rule.remote_prefix.map(|prefix| prefix.trunc().to_string());
     let mut body = Map::new();
     let mut put = |name: &str, value: Value| body.insert(name.to_owned(), value);
     put("id", json!(rule.id.to_string()));
@@ -75,7 +76,7 @@ pub fn render_rule(rule: &Rule) -> Map<String, Value> {
     put("port_range_min", json!(rule.port_min));
     put("port_range_max", json!(rule.port_max));
     put("remote_ip_prefix", json!(prefix));
-    put("normalized_cidr", json!(prefix));
+    put("normalized_cidr", json!(normalized));
     put("remote_group_id", json!(rule.remote_group_id.map(|group| group.to_string())));
     put("remote_address_group_id", Value::Null);
     render_standard(&rule.standard, &mut body);

@@ -67,6 +67,11 @@ async fn a_used_group_stays() {
             "SecurityGroupInUse"
         );
         cloud.put("member", &format!("/v2.0/ports/{port}"), json!({"port": {"security_groups": []}})).await;
+        let other = text(&cloud.make("member", "security-groups", "security_group", json!({"name": "db"})).await["id"]);
+        let rule = json!({"security_group_id": other, "direction": "ingress", "remote_group_id": group});
+        let rule = text(&cloud.make("member", "security-group-rules", "security_group_rule", rule).await["id"]);
         assert_eq!(cloud.delete("member", &path).await.0, 204);
+        let gone = cloud.get("member", &format!("/v2.0/security-group-rules/{rule}")).await;
+        assert_eq!(kind(&gone, 404), "SecurityGroupRuleNotFound", "it went with the group that it named");
     }
 }
