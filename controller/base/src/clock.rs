@@ -10,6 +10,9 @@ const SECONDS: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[
 const MICROSECONDS: &[BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:6]");
 
+const HTTP_DATE: &[BorrowedFormatItem<'_>] =
+    format_description!("[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT");
+
 /// A moment: microseconds since 1970-01-01T00:00:00Z. Stored as BIGINT.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Timestamp(pub i64);
@@ -31,6 +34,12 @@ impl Timestamp {
     #[must_use]
     pub fn micros_naive(self) -> String {
         self.render(MICROSECONDS)
+    }
+
+    /// `Fri, 20 Nov 2026 15:00:00 GMT`: the form of HTTP's headers (RFC 9110, 5.6.7).
+    #[must_use]
+    pub fn http_date(self) -> String {
+        self.render(HTTP_DATE)
     }
 
     /// Reads ISO 8601, in its long form or its short one (`20261120T150000Z`), with or without a fraction; without a zone it is UTC.
@@ -150,6 +159,7 @@ mod tests {
         assert_eq!(moment.seconds_z(), "2026-09-21T14:13:20Z");
         assert_eq!(moment.micros_z(), "2026-09-21T14:13:20.000042Z");
         assert_eq!(moment.micros_naive(), "2026-09-21T14:13:20.000042");
+        assert_eq!(moment.http_date(), "Mon, 21 Sep 2026 14:13:20 GMT");
     }
 
     #[test]

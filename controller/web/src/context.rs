@@ -195,7 +195,8 @@ impl Context {
     pub fn refusal(&self, rule: &str) -> ApiError {
         ApiError::forbidden(match self.core.info.style {
             ErrorStyle::Identity => format!("You are not authorized to perform the requested action: {rule}."),
-            ErrorStyle::Compute | ErrorStyle::Placement => format!("Policy doesn't allow {rule} to be performed."),
+            ErrorStyle::Compute => format!("Policy doesn't allow {rule} to be performed."),
+            ErrorStyle::Placement => format!("Policy does not allow {rule} to be performed."),
             ErrorStyle::Network => format!("(rule:{rule}) is disallowed by policy"),
             ErrorStyle::Image => format!("You are not authorized to complete {rule} action."),
         })

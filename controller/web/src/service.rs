@@ -3,7 +3,7 @@
 use crate::{
     Access, ApiError, AuthError, Authenticator, BaseUrl, ErrorStyle, Policy, RouteInfo, Routes, TokenInfo,
     context::Core,
-    error::{Slot, render},
+    error::{Asked, Slot, render},
     microversion::{self, Range},
     policy::RuleSet,
 };
@@ -137,7 +137,9 @@ async fn entry(State(shared): State<Arc<Shared>>, request: Request, next: Next) 
         Ok(version) => run(&shared, request, next, &request_id, version).instrument(span.clone()).await,
         Err(error) => error.into_response(),
     };
-    let mut response = span.in_scope(|| finish(shared.info.style, response, &accept, &request_id, started.elapsed()));
+    let range = shared.info.microversions.as_ref();
+    let asked = Asked { accept: &accept, request_id: request_id.as_str(), version, range };
+    let mut response = span.in_scope(|| finish(shared.info.style, response, asked, started.elapsed()));
     stamp(shared.info, response.headers_mut(), &request_id);
     if let Some(range) = &shared.info.microversions {
         range.echo(response.headers_mut(), version);
@@ -223,7 +225,7 @@ fn unauthorized(core: &Core) -> ApiError {
 }
 
 /// Renders an error and logs it; other responses pass.
-fn finish(style: ErrorStyle, mut response: Response, accept: &str, request_id: &RequestId, took: Duration) -> Response {
+fn finish(style: ErrorStyle, mut response: Response, asked: Asked<'_>, took: Duration) -> Response {
     let status = response.status();
     let took_ms = took.as_secs_f64() * 1000.0;
     let Some(Slot(error)) = response.extensions_mut().remove::<Slot>() else {
@@ -236,7 +238,7 @@ fn finish(style: ErrorStyle, mut response: Response, accept: &str, request_id: &
     } else {
         tracing::debug!(status = status.as_u16(), took_ms, message = error.message, source, "request refused");
     }
-    render(style, &error, accept, request_id.as_str())
+    render(style, &error, asked)
 }
 
 fn stamp(info: &ServiceInfo, headers: &mut HeaderMap, request_id: &RequestId) {

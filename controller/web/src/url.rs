@@ -40,8 +40,9 @@ impl BaseUrl {
         format!("{}{path}", self.0)
     }
 
-    /// A path below the service's root with the root's own before it.
-    pub(crate) fn path_of(&self, path: &str) -> String {
+    /// A path below the service's root with the root's own before it: `/placement/traits`, the links of placement.
+    #[must_use]
+    pub fn path_of(&self, path: &str) -> String {
         let root = self.0.split_once("://").and_then(|(_, rest)| rest.split_once('/'));
         root.map_or_else(|| path.to_owned(), |(_, root)| format!("/{root}{path}"))
     }

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderName, HeaderValue, StatusCode};
 use std::sync::Arc;
 
-pub(crate) use render::render;
+pub(crate) use render::{Asked, render};
 
 type Source = Box<dyn std::error::Error + Send + Sync>;
 
@@ -22,7 +22,7 @@ pub enum ErrorStyle {
     Network,
     /// Glance: a page, a text or `{"code", "message", "title"}`, as the client accepts.
     Image,
-    /// Placement: `{"errors": [{"status", "title", "detail", "code", "request_id"}]}`.
+    /// Placement: `{"errors": [{"status", "title", "detail", "request_id"}]}`, with `code` since 1.23.
     Placement,
 }
 
@@ -141,7 +141,7 @@ impl ApiError {
             .with_source(source)
     }
 
-    /// Neutron's `type`, such as `NetworkNotFound`; Nova's key, where it does not follow from the status.
+    /// Neutron's `type`, such as `NetworkNotFound`; Nova's key, where it does not follow from the status; Placement's `code`.
     #[must_use]
     pub fn kind(mut self, kind: &'static str) -> Self {
         self.0.kind = Some(kind);
