@@ -1,48 +1,45 @@
 //! Which host a server goes to: a pure choice.
 
-use crate::Ratios;
-use controller_base::{Generation, Timestamp};
+use crate::{Ratios, provider::Provider};
+use controller_base::Timestamp;
 use controller_ports::placement::{Constraints, HostUsage, Resources};
 
 /// A host that was away no longer than this is probably being restarted, and will find what it shall run when it is back.
 const GRACE_SECONDS: i64 = 60;
 
-/// A host as it stood when it was judged.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Candidate {
-    pub(crate) usage: HostUsage,
-    pub(crate) generation: Generation,
-    /// When its stream ended; `None`: it is there.
-    pub(crate) away_since: Option<Timestamp>,
-    /// An operator wants nothing new on it.
-    pub(crate) closed: bool,
-}
-
 /// The allowed host with room for it: rather one that is there than one that went a moment ago, then the one that has the most
 /// memory left; among equals the one with the fewest servers, then the first by name.
 pub(crate) fn choose<'a>(
-    candidates: &'a [Candidate],
+    providers: &'a [Provider],
     wanted: Resources,
     constraints: &Constraints,
     ratios: &Ratios,
     now: Timestamp,
-) -> Option<&'a Candidate> {
-    let takes = |candidate: &&Candidate| {
-        open(candidate, now) && allowed(&candidate.usage, constraints) && fits(&candidate.usage, wanted, ratios)
-    };
-    candidates.iter().filter(takes).max_by(|a, b| rank(a, ratios).cmp(&rank(b, ratios)))
+) -> Option<&'a Provider> {
+    let takes = |provider: &&Provider| accepts(provider, wanted, ratios, now) && allowed(&provider.usage, constraints);
+    providers.iter().filter(takes).max_by(|a, b| rank(a, ratios).cmp(&rank(b, ratios)))
 }
 
-fn open(candidate: &Candidate, now: Timestamp) -> bool {
-    !candidate.closed && candidate.away_since.is_none_or(|since| now < since.plus_seconds(GRACE_SECONDS))
+/// Whether something new may go there now.
+pub(crate) fn accepts(provider: &Provider, wanted: Resources, ratios: &Ratios, now: Timestamp) -> bool {
+    open(provider, now) && fits(&provider.usage, wanted, ratios)
+}
+
+/// The best ones first.
+pub(crate) fn sort(providers: &mut [Provider], ratios: &Ratios) {
+    providers.sort_by(|a, b| rank(b, ratios).cmp(&rank(a, ratios)));
+}
+
+fn open(provider: &Provider, now: Timestamp) -> bool {
+    !provider.closed && provider.away_since.is_none_or(|since| now < since.plus_seconds(GRACE_SECONDS))
 }
 
 type Rank<'a> = (bool, u64, std::cmp::Reverse<u64>, std::cmp::Reverse<&'a str>);
 
-fn rank<'a>(candidate: &'a Candidate, ratios: &Ratios) -> Rank<'a> {
-    let usage = &candidate.usage;
+fn rank<'a>(provider: &'a Provider, ratios: &Ratios) -> Rank<'a> {
+    let usage = &provider.usage;
     let free = ratios.capacity(usage.total).memory_mib.saturating_sub(usage.used.memory_mib);
-    let there = candidate.away_since.is_none();
+    let there = provider.away_since.is_none();
     (there, free, std::cmp::Reverse(usage.servers), std::cmp::Reverse(&usage.hostname))
 }
 
@@ -52,11 +49,11 @@ fn allowed(usage: &HostUsage, constraints: &Constraints) -> bool {
     named && among && !constraints.avoid.contains(&usage.host_id)
 }
 
-/// One server never gets more than the host really has, whatever the ratios promise to many.
-fn fits(usage: &HostUsage, wanted: Resources, ratios: &Ratios) -> bool {
+/// One server never gets more than the host really has, whatever the ratios promise to many. What it does not want may be gone.
+pub(crate) fn fits(usage: &HostUsage, wanted: Resources, ratios: &Ratios) -> bool {
     let capacity = ratios.capacity(usage.total);
     let room = |total: u64, capacity: u64, used: u64, wanted: u64| {
-        wanted <= total && used.checked_add(wanted).is_some_and(|sum| sum <= capacity)
+        wanted == 0 || (wanted <= total && used.checked_add(wanted).is_some_and(|sum| sum <= capacity))
     };
     room(usage.total.vcpus, capacity.vcpus, usage.used.vcpus, wanted.vcpus)
         && room(usage.total.memory_mib, capacity.memory_mib, usage.used.memory_mib, wanted.memory_mib)
@@ -66,12 +63,12 @@ fn fits(usage: &HostUsage, wanted: Resources, ratios: &Ratios) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use controller_base::id::HostId;
+    use controller_base::{Generation, id::HostId};
 
     const NOW: Timestamp = Timestamp(1_000_000_000);
 
-    fn host(name: &str, memory_mib: u64, used_mib: u64) -> Candidate {
-        Candidate {
+    fn host(name: &str, memory_mib: u64, used_mib: u64) -> Provider {
+        Provider {
             usage: HostUsage {
                 host_id: HostId::random(),
                 hostname: name.to_owned(),
@@ -82,6 +79,7 @@ mod tests {
             generation: Generation::FIRST,
             away_since: None,
             closed: false,
+            modified_at: NOW,
         }
     }
 
@@ -89,7 +87,7 @@ mod tests {
         Resources { vcpus, memory_mib, disk_gib: 1 }
     }
 
-    fn chosen(hosts: &[Candidate], wanted: Resources, constraints: &Constraints) -> Option<String> {
+    fn chosen(hosts: &[Provider], wanted: Resources, constraints: &Constraints) -> Option<String> {
         choose(hosts, wanted, constraints, &Ratios::default(), NOW).map(|c| c.usage.hostname.clone())
     }
 
@@ -120,6 +118,16 @@ mod tests {
         assert!(chosen(&hosts, server(1, 1096), &Constraints::default()).is_some());
         assert!(chosen(&hosts, server(1, 1097), &Constraints::default()).is_none());
         assert!(chosen(&hosts, server(1, u64::MAX), &Constraints::default()).is_none());
+    }
+
+    #[test]
+    fn a_server_without_a_disk_goes_where_no_disk_is_left() {
+        let mut full = host("a", 4096, 0);
+        full.usage.used.disk_gib = 101;
+        let hosts = [full];
+        let diskless = Resources { disk_gib: 0, ..server(1, 512) };
+        assert!(chosen(&hosts, diskless, &Constraints::default()).is_some());
+        assert!(chosen(&hosts, server(1, 512), &Constraints::default()).is_none());
     }
 
     #[test]

@@ -1,19 +1,44 @@
-//! Room on hosts: who offers how much, and which server has claimed what of it.
+//! Room on hosts: who offers how much, and which server has claimed what of it. OpenStack's Placement API, to be read.
 //!
 //! Owns the tables `placement_host` (inventory, from the fleet) and `placement_claim` (one row per server with room). It must
 //! not know why a server wants room, nor talk to hosts.
 //!
+//! ```text
+//!  fleet --HostObserver--> placement_host  = resource providers with inventories --+
+//!                                                                                   +--> REST: providers, usages, candidates
+//!  compute --Placement--> placement_claim = allocations, the server being consumer -+
+//! ```
+//!
 //! Invariants: a claim is made and released in the transaction of the one who assigns the server, so neither can be without the
 //! other; the sum of a host's claims never exceeds its inventory times the allocation ratio at the time of claiming; usage is
-//! always computed from the claims and stored nowhere.
+//! always computed from the claims and stored nowhere. Inventory is the hosts' own and claims are compute's: nothing is written
+//! through the REST API.
 //!
 //! A claim raises the host row's generation under the condition that it is still the one that was judged: of two transactions
 //! that saw the same room, one looks again.
 
+mod aggregate;
+mod allocation;
+mod api;
+mod candidate;
 mod choose;
 mod config;
+mod error;
+mod inventory;
+pub mod policy;
 mod port;
+mod provider;
+mod query;
+mod resource_class;
 mod store;
+mod traits;
+mod usage;
 
+#[cfg(test)]
+mod tests;
+
+pub use api::{INFO, routes, service};
 pub use config::{Ratios, Rejected};
+pub use error::PlacementError;
 pub use port::PlacementService;
+pub use store::MIGRATIONS;

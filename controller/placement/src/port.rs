@@ -8,7 +8,7 @@ use controller_db::{Db, DbError, Tx};
 use controller_ports::{
     Unavailable,
     fleet::{Host, HostObserver},
-    placement::{ClaimError, Constraints, HostUsage, Placement, Resources},
+    placement::{ClaimError, Constraints, Consumer, HostUsage, Placement, Resources},
 };
 
 /// So many times a claim looks again when others claim at the same time.
@@ -17,9 +17,9 @@ const ATTEMPTS: usize = 16;
 /// Placement. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct PlacementService {
-    db: Db,
-    clock: Clock,
-    ratios: Ratios,
+    pub(crate) db: Db,
+    pub(crate) clock: Clock,
+    pub(crate) ratios: Ratios,
 }
 
 impl PlacementService {
@@ -41,11 +41,11 @@ impl PlacementService {
     async fn try_claim(
         &self,
         tx: &mut Tx,
-        server: ServerId,
+        consumer: &Consumer,
         wanted: Resources,
         constraints: &Constraints,
     ) -> Result<Option<(HostId, String)>, DbError> {
-        if let Some(had) = store::claim_of(tx, server).await? {
+        if let Some(had) = store::claim_of(tx, consumer.server).await? {
             return Ok(Some(had));
         }
         for _ in 0..ATTEMPTS {
@@ -54,8 +54,8 @@ impl PlacementService {
                 return Ok(None);
             };
             let host = best.usage.host_id;
-            if store::advance(tx, host, best.generation).await? {
-                store::insert_claim(tx, server, host, wanted, now).await?;
+            if store::advance(tx, host, best.generation, now).await? {
+                store::insert_claim(tx, consumer, host, wanted, now).await?;
                 return Ok(Some((host, best.usage.hostname.clone())));
             }
         }
@@ -68,11 +68,11 @@ impl Placement for PlacementService {
     async fn claim(
         &self,
         tx: &mut Tx,
-        server: ServerId,
+        consumer: &Consumer,
         wanted: Resources,
         constraints: &Constraints,
     ) -> Result<(HostId, String), ClaimError> {
-        let claimed = self.try_claim(tx, server, wanted, constraints).await;
+        let claimed = self.try_claim(tx, consumer, wanted, constraints).await;
         claimed.map_err(unavailable)?.ok_or(ClaimError::NoValidHost)
     }
 
@@ -149,7 +149,9 @@ mod tests {
 
     async fn claim(service: &PlacementService, server: ServerId) -> Result<(HostId, String), ClaimError> {
         let mut tx = service.db.begin().await.unwrap();
-        let claimed = service.claim(&mut tx, server, SMALL, &Constraints::default()).await?;
+        let (project, user) = ("p".parse().unwrap(), "u".parse().unwrap());
+        let consumer = Consumer { server, project, user };
+        let claimed = service.claim(&mut tx, &consumer, SMALL, &Constraints::default()).await?;
         tx.commit().await.unwrap();
         Ok(claimed)
     }

@@ -1,15 +1,15 @@
 //! The SQL of placement.
 
-use crate::choose::Candidate;
-use controller_base::id::{HostId, ServerId};
+use crate::{allocation::Allocation, provider::Provider};
+use controller_base::id::{HostId, ProjectId, ServerId, UserId};
 use controller_base::{Generation, Timestamp};
-use controller_db::{DbError, Migration, flag, is_set};
+use controller_db::{DbError, Filter, Migration, SortKey, flag, is_set};
 use controller_ports::fleet::Host;
-use controller_ports::placement::{HostUsage, Resources};
+use controller_ports::placement::{Consumer, HostUsage, Resources};
 use sqlx::{AnyConnection, Row, any::AnyRow};
 
 /// Placement's tables.
-pub(crate) const MIGRATIONS: &[Migration] = &[
+pub const MIGRATIONS: &[Migration] = &[
     Migration {
         name: "0001_hosts_and_claims",
         sql: "CREATE TABLE placement_host (
@@ -34,9 +34,17 @@ CREATE INDEX placement_claim_host ON placement_claim (host_id, vcpus, memory_mib
     },
     Migration { name: "0002_drained", sql: "ALTER TABLE placement_host ADD COLUMN drained BIGINT NOT NULL DEFAULT 0;" },
     Migration { name: "0003_closed", sql: "ALTER TABLE placement_host RENAME COLUMN drained TO closed;" },
+    Migration {
+        name: "0004_owners_and_changes",
+        sql: "ALTER TABLE placement_claim ADD COLUMN project_id TEXT NOT NULL DEFAULT '';
+ALTER TABLE placement_claim ADD COLUMN user_id TEXT NOT NULL DEFAULT '';
+CREATE INDEX placement_claim_project ON placement_claim (project_id, user_id);
+ALTER TABLE placement_host ADD COLUMN modified_at BIGINT NOT NULL DEFAULT 0;
+UPDATE placement_host SET modified_at = updated_at;",
+    },
 ];
 
-const USAGE: &str = "SELECT h.host_id, h.hostname, h.up, h.closed, h.updated_at, h.vcpus, h.memory_mib, h.disk_gib, h.generation, \
+const USAGE: &str = "SELECT h.host_id, h.hostname, h.up, h.closed, h.updated_at, h.modified_at, h.vcpus, h.memory_mib, h.disk_gib, h.generation, \
     COALESCE(c.vcpus, 0) AS used_vcpus, COALESCE(c.memory_mib, 0) AS used_memory_mib, \
     COALESCE(c.disk_gib, 0) AS used_disk_gib, COALESCE(c.servers, 0) AS servers \
     FROM placement_host h LEFT JOIN (SELECT host_id, CAST(SUM(vcpus) AS BIGINT) AS vcpus, \
@@ -44,7 +52,7 @@ const USAGE: &str = "SELECT h.host_id, h.hostname, h.up, h.closed, h.updated_at,
     FROM placement_claim GROUP BY host_id) c ON c.host_id = h.host_id ORDER BY h.hostname";
 
 /// All hosts with their usage.
-pub(crate) async fn hosts(connection: &mut AnyConnection) -> Result<Vec<Candidate>, DbError> {
+pub(crate) async fn hosts(connection: &mut AnyConnection) -> Result<Vec<Provider>, DbError> {
     let rows = sqlx::query(USAGE).fetch_all(connection).await?;
     rows.iter().map(read_host).collect()
 }
@@ -52,9 +60,10 @@ pub(crate) async fn hosts(connection: &mut AnyConnection) -> Result<Vec<Candidat
 /// Notes what a host offers and how it stands; `updated_at` of one that is away is when it went.
 pub(crate) async fn put_host(connection: &mut AnyConnection, host: &Host, now: Timestamp) -> Result<(), DbError> {
     let upsert = "INSERT INTO placement_host (host_id, hostname, up, vcpus, memory_mib, disk_gib, generation, updated_at, \
-        closed) VALUES ($1, $2, $3, $4, $5, $6, 1, $7, $8) ON CONFLICT (host_id) DO UPDATE SET \
+        closed, modified_at) VALUES ($1, $2, $3, $4, $5, $6, 1, $7, $8, $7) ON CONFLICT (host_id) DO UPDATE SET \
         hostname = excluded.hostname, up = excluded.up, vcpus = excluded.vcpus, memory_mib = excluded.memory_mib, \
         disk_gib = excluded.disk_gib, generation = placement_host.generation + 1, closed = excluded.closed, \
+        modified_at = excluded.modified_at, \
         updated_at = CASE WHEN placement_host.up = 0 AND excluded.up = 0 THEN placement_host.updated_at \
         ELSE excluded.updated_at END";
     sqlx::query(upsert)
@@ -84,9 +93,15 @@ pub(crate) async fn delete_host(connection: &mut AnyConnection, host: HostId) ->
 }
 
 /// Whether the host still was as it was judged; if so nobody else judges it by the same facts.
-pub(crate) async fn advance(connection: &mut AnyConnection, host: HostId, seen: Generation) -> Result<bool, DbError> {
-    let update = "UPDATE placement_host SET generation = generation + 1 WHERE host_id = $1 AND generation = $2";
-    let done = sqlx::query(update).bind(host.to_string()).bind(seen.0).execute(connection).await?;
+pub(crate) async fn advance(
+    connection: &mut AnyConnection,
+    host: HostId,
+    seen: Generation,
+    now: Timestamp,
+) -> Result<bool, DbError> {
+    let update = "UPDATE placement_host SET generation = generation + 1, modified_at = $3 \
+        WHERE host_id = $1 AND generation = $2";
+    let done = sqlx::query(update).bind(host.to_string()).bind(seen.0).bind(now.0).execute(connection).await?;
     Ok(done.rows_affected() == 1)
 }
 
@@ -103,20 +118,22 @@ pub(crate) async fn claim_of(
 
 pub(crate) async fn insert_claim(
     connection: &mut AnyConnection,
-    server: ServerId,
+    consumer: &Consumer,
     host: HostId,
     wanted: Resources,
     now: Timestamp,
 ) -> Result<(), DbError> {
-    let insert = "INSERT INTO placement_claim (server_id, host_id, vcpus, memory_mib, disk_gib, created_at) \
-        VALUES ($1, $2, $3, $4, $5, $6)";
+    let insert = "INSERT INTO placement_claim (server_id, host_id, vcpus, memory_mib, disk_gib, created_at, \
+        project_id, user_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
     sqlx::query(insert)
-        .bind(server.to_string())
+        .bind(consumer.server.to_string())
         .bind(host.to_string())
         .bind(stored(wanted.vcpus))
         .bind(stored(wanted.memory_mib))
         .bind(stored(wanted.disk_gib))
         .bind(now.0)
+        .bind(consumer.project.as_str())
+        .bind(consumer.user.as_str())
         .execute(connection)
         .await?;
     Ok(())
@@ -136,22 +153,62 @@ pub(crate) async fn claims(connection: &mut AnyConnection) -> Result<Vec<(Server
     rows.iter().map(|row| Ok((parsed(row, "server_id")?, parsed(row, "host_id")?))).collect()
 }
 
-fn read_host(row: &AnyRow) -> Result<Candidate, DbError> {
-    let resources = |vcpus: &str, memory: &str, disk: &str| -> Result<Resources, DbError> {
-        Ok(Resources { vcpus: amount(row, vcpus)?, memory_mib: amount(row, memory)?, disk_gib: amount(row, disk)? })
+/// Whose claims are wanted.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Of<'a> {
+    Host(HostId),
+    Server(ServerId),
+    Project(&'a str, Option<&'a str>),
+}
+
+/// Claims with all that they say.
+pub(crate) async fn allocations(connection: &mut AnyConnection, of: Of<'_>) -> Result<Vec<Allocation>, DbError> {
+    let select =
+        "SELECT server_id, host_id, project_id, user_id, vcpus, memory_mib, disk_gib, created_at FROM placement_claim";
+    let filter = Filter::new(select);
+    let filter = match of {
+        Of::Host(host) => filter.and_eq("host_id", Some(host.to_string())),
+        Of::Server(server) => filter.and_eq("server_id", Some(server.to_string())),
+        Of::Project(project, user) => filter.and_eq("project_id", Some(project)).and_eq("user_id", user),
     };
+    let rows = filter.page(&[SortKey::ascending("server_id")], None, None).fetch_all(connection).await?;
+    rows.iter().map(read_claim).collect()
+}
+
+fn read_claim(row: &AnyRow) -> Result<Allocation, DbError> {
+    let created_at: i64 = row.try_get("created_at")?;
+    let project: String = row.try_get("project_id")?;
+    // Claims of before owners were noted have none.
+    let owner: Option<(ProjectId, UserId)> = match project.as_str() {
+        "" => None,
+        _ => Some((parsed(row, "project_id")?, parsed(row, "user_id")?)),
+    };
+    Ok(Allocation {
+        server: parsed(row, "server_id")?,
+        host: parsed(row, "host_id")?,
+        owner,
+        resources: resources(row, "vcpus", "memory_mib", "disk_gib")?,
+        created_at: Timestamp(created_at),
+    })
+}
+
+fn resources(row: &AnyRow, vcpus: &str, memory: &str, disk: &str) -> Result<Resources, DbError> {
+    Ok(Resources { vcpus: amount(row, vcpus)?, memory_mib: amount(row, memory)?, disk_gib: amount(row, disk)? })
+}
+
+fn read_host(row: &AnyRow) -> Result<Provider, DbError> {
     let usage = HostUsage {
         host_id: parsed(row, "host_id")?,
         hostname: row.try_get("hostname")?,
-        total: resources("vcpus", "memory_mib", "disk_gib")?,
-        used: resources("used_vcpus", "used_memory_mib", "used_disk_gib")?,
+        total: resources(row, "vcpus", "memory_mib", "disk_gib")?,
+        used: resources(row, "used_vcpus", "used_memory_mib", "used_disk_gib")?,
         servers: amount(row, "servers")?,
     };
     let generation = Generation(row.try_get("generation")?);
     let (up, closed): (i64, i64) = (row.try_get("up")?, row.try_get("closed")?);
-    let since: i64 = row.try_get("updated_at")?;
+    let (since, modified): (i64, i64) = (row.try_get("updated_at")?, row.try_get("modified_at")?);
     let away_since = (!is_set(up)).then_some(Timestamp(since));
-    Ok(Candidate { usage, generation, away_since, closed: is_set(closed) })
+    Ok(Provider { usage, generation, away_since, closed: is_set(closed), modified_at: Timestamp(modified) })
 }
 
 fn amount(row: &AnyRow, column: &str) -> Result<u64, DbError> {
@@ -170,4 +227,33 @@ where
 
 fn stored(amount: u64) -> i64 {
     i64::try_from(amount).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use controller_db::testing::databases;
+
+    #[tokio::test]
+    async fn a_claim_of_before_owners_were_noted_has_none() {
+        for db in databases().await {
+            let before = MIGRATIONS.get(..3).unwrap();
+            db.migrate("placement", before).await.unwrap();
+            let (host, server) = (HostId::random(), ServerId::random());
+            let mut tx = db.begin().await.unwrap();
+            let insert = "INSERT INTO placement_host (host_id, hostname, up, vcpus, memory_mib, disk_gib, generation, \
+                updated_at) VALUES ($1, 'a', 1, 2, 1024, 10, 1, 7)";
+            sqlx::query(insert).bind(host.to_string()).execute(&mut *tx).await.unwrap();
+            let insert = "INSERT INTO placement_claim (server_id, host_id, vcpus, memory_mib, disk_gib, created_at) \
+                VALUES ($1, $2, 1, 512, 1, 8)";
+            let insert = sqlx::query(insert).bind(server.to_string()).bind(host.to_string());
+            insert.execute(&mut *tx).await.unwrap();
+            tx.commit().await.unwrap();
+            db.migrate("placement", MIGRATIONS).await.unwrap();
+            let mut connection = db.read().await.unwrap();
+            let found = allocations(&mut connection, Of::Server(server)).await.unwrap();
+            assert_eq!((found.len(), &found[0].owner, found[0].host), (1, &None, host));
+            assert_eq!(hosts(&mut connection).await.unwrap()[0].modified_at, Timestamp(7));
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use crate::Unavailable;
 use async_trait::async_trait;
-use controller_base::id::{HostId, ServerId};
+use controller_base::id::{HostId, ProjectId, ServerId, UserId};
 use controller_db::Tx;
 
 /// What a server takes of its host.
@@ -14,6 +14,17 @@ pub struct Resources {
     pub memory_mib: u64,
     /// GiB.
     pub disk_gib: u64,
+}
+
+/// Who takes room.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Consumer {
+    /// The server.
+    pub server: ServerId,
+    /// Whose it is.
+    pub project: ProjectId,
+    /// Who asked for it.
+    pub user: UserId,
 }
 
 /// Where a server may go.
@@ -60,7 +71,7 @@ pub trait Placement: Send + Sync {
     async fn claim(
         &self,
         tx: &mut Tx,
-        server: ServerId,
+        consumer: &Consumer,
         wanted: Resources,
         constraints: &Constraints,
     ) -> Result<(HostId, String), ClaimError>;

@@ -53,6 +53,7 @@ fn catalog(base: &str) -> Vec<CatalogEntry> {
         ("image", "glance", "/image"),
         ("compute", "nova", "/compute/v2.1"),
         ("network", "neutron", "/network"),
+        ("placement", "placement", "/placement"),
     ]
     .map(|(kind, name, path)| CatalogEntry {
         kind: kind.to_owned(),

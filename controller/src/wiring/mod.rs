@@ -109,6 +109,7 @@ impl Cloud {
             ("/image", controller_image::api::service(images, &web)),
             ("/compute", controller_compute::service(compute.clone(), &web)),
             ("/network", controller_network::api::service(networks.clone(), &web)),
+            ("/placement", controller_placement::service(placement.clone(), &web)),
         ];
         Ok(Self { platform, policy, web, services, hub, identity, compute, networks, placement })
     }
@@ -142,6 +143,7 @@ pub fn rules() -> Vec<(&'static str, Vec<RuleDefault>)> {
         ("image", controller_image::RULES.to_vec()),
         ("compute", controller_compute::rules()),
         ("network", controller_network::policy::RULES.to_vec()),
+        ("placement", controller_placement::policy::rules()),
         ("admin", crate::admin::policy::RULES.to_vec()),
     ]
 }
@@ -154,6 +156,7 @@ pub fn tables() -> Vec<(&'static str, &'static str, Vec<RouteInfo>)> {
         ("image", "/image", controller_image::api::routes().table().to_vec()),
         ("compute", "/compute", controller_compute::routes().table().to_vec()),
         ("network", "/network", controller_network::api::routes().table().to_vec()),
+        ("placement", "/placement", controller_placement::routes().table().to_vec()),
     ]
 }
 

@@ -24,7 +24,10 @@ pub fn sources(config: &Config) -> anyhow::Result<Sources> {
     }
     Ok(Sources {
         services,
-        scopes: vec![("identity", controller_identity::policy::SCOPES)],
+        scopes: vec![
+            ("identity", controller_identity::policy::SCOPES),
+            ("placement", controller_placement::policy::SCOPES),
+        ],
         overrides: config.policy.clone(),
         directory: Some(config.policy_directory.clone()),
     })

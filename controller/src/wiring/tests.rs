@@ -52,7 +52,13 @@ async fn the_administrator_gets_a_token_that_every_service_knows() {
     let catalog = answer.json()["token"]["catalog"].as_array().unwrap().len();
     assert_eq!(catalog, cloud.services.len());
     let token = answer.header("x-subject-token").unwrap();
-    for path in ["/identity/v3/projects", "/image/v2/images", "/compute/v2.1/servers", "/network/v2.0/networks"] {
+    for path in [
+        "/identity/v3/projects",
+        "/image/v2/images",
+        "/compute/v2.1/servers",
+        "/network/v2.0/networks",
+        "/placement/resource_providers",
+    ] {
         assert_eq!(testing::call(&router, Method::GET, path, token, None).await.status, 200, "{path}");
     }
 }

@@ -15,7 +15,7 @@ use controller_base::id::{ImageId, ProjectId, SecurityGroupId, ServerId};
 use controller_db::Tx;
 use controller_ports::image::Image;
 use controller_ports::network::{AttachError, RequestedNic};
-use controller_ports::placement::{ClaimError, Constraints, Resources};
+use controller_ports::placement::{ClaimError, Constraints, Consumer, Resources};
 use controller_web::{Context, Target};
 use rand::Rng;
 
@@ -264,7 +264,8 @@ impl Compute {
         if let Some(group) = &plan.group {
             group::constrain(tx, group, constraints).await?;
         }
-        let claimed = self.placement.claim(tx, id, resources(&plan.spec.flavor), constraints).await;
+        let consumer = Consumer { server: id, project: plan.project.clone(), user: context.user_id().clone() };
+        let claimed = self.placement.claim(tx, &consumer, resources(&plan.spec.flavor), constraints).await;
         let host = match claimed {
             Ok((id, name)) => Some(Placed { id, name }),
             Err(ClaimError::NoValidHost) => None,

@@ -11,7 +11,7 @@ use controller_ports::fleet::{
 };
 use controller_ports::image::{Content, Image, Images};
 use controller_ports::network::{AttachError, AttachRequest, AttachedPort, Networks, RequestedNic};
-use controller_ports::placement::{ClaimError, Constraints, HostUsage, Placement, Resources};
+use controller_ports::placement::{ClaimError, Constraints, Consumer, HostUsage, Placement, Resources};
 use futures::stream::BoxStream;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Mutex;
@@ -211,7 +211,7 @@ impl Placement for FakePlacement {
     async fn claim(
         &self,
         _: &mut Tx,
-        server: ServerId,
+        consumer: &Consumer,
         _: Resources,
         constraints: &Constraints,
     ) -> Result<(HostId, String), ClaimError> {
@@ -220,7 +220,7 @@ impl Placement for FakePlacement {
         if claims.len() >= self.room || constraints.avoid.contains(&host()) || !among {
             return Err(ClaimError::NoValidHost);
         }
-        claims.push(server);
+        claims.push(consumer.server);
         Ok((host(), "host-1".to_owned()))
     }
     async fn release(&self, _: &mut Tx, server: ServerId) -> Result<(), Unavailable> {

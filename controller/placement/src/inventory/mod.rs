@@ -1,0 +1,34 @@
+//! Inventories: how much of each class of resources a host has, and how much it may promise. Computed from what the host told of
+//! itself and the configured [`Ratios`]; a host that has nothing of a class has no inventory of it.
+
+pub(crate) mod api;
+pub(crate) mod policy;
+mod wire;
+
+use crate::{Ratios, provider::Provider, resource_class::Class};
+
+/// A host's inventory of one class.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Inventory {
+    pub(crate) class: Class,
+    /// Also the most that one server gets, whatever is promised to many.
+    pub(crate) total: u64,
+    /// How much of `total` is promised, in percent.
+    pub(crate) ratio_percent: u64,
+    /// How much that is.
+    pub(crate) capacity: u64,
+    /// How much of it is claimed.
+    pub(crate) used: u64,
+}
+
+pub(crate) fn of(provider: &Provider, ratios: &Ratios) -> Vec<Inventory> {
+    let capacity = ratios.capacity(provider.usage.total);
+    let inventory = |class: Class| Inventory {
+        class,
+        total: class.of(provider.usage.total),
+        ratio_percent: class.percent(ratios),
+        capacity: class.of(capacity),
+        used: class.of(provider.usage.used),
+    };
+    Class::ALL.into_iter().map(inventory).filter(|inventory| inventory.total > 0).collect()
+}
