@@ -7,18 +7,19 @@
 use anyhow::{Context as _, Result, bail};
 use humilis_harness::{
     build::{self, Profile},
-    cloud::{Cloud, Plan},
+    cloud::{Cloud, Daemon, Plan},
     paths,
 };
 use std::{
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    time::Duration,
 };
 
 /// A running controller and the folder of its files.
 #[derive(Debug)]
 pub struct Place {
-    /// The cloud; it has no host.
+    /// The cloud; it has no host, unless one was asked for.
     pub cloud: Cloud,
     folder: tempfile::TempDir,
 }
@@ -41,12 +42,28 @@ impl Place {
     /// # Errors
     /// When it cannot be built or does not answer.
     pub fn new(name: &str, configuration: &str) -> Result<Self> {
-        let folder = tempfile::Builder::new().prefix(&format!("humilis-{name}-")).tempdir()?;
-        let programs = build::programs(Profile::Dev)?;
-        let namespace = format!("hc-{name}-{}", std::process::id());
-        let mut plan = Plan::private(programs, folder.path(), &namespace);
+        let (mut plan, folder) = plan(name)?;
         configuration.clone_into(&mut plan.controller_lines);
         Ok(Self { cloud: Cloud::start_controller(plan)?, folder })
+    }
+
+    /// A controller and a host, `host-1` with 2 vCPUs, 8 GiB and 100 GiB of disk.
+    ///
+    /// # Errors
+    /// When they cannot be built or do not find each other.
+    pub fn with_host(name: &str) -> Result<Self> {
+        let (plan, folder) = plan(name)?;
+        let plan = Plan { hostname: "host-1".to_owned(), resources: (2, 8192, 100), ..plan };
+        let place = Self { cloud: Cloud::start(plan)?, folder };
+        for _ in 0..120 {
+            let mut show = place.program("openstackclient", "openstack");
+            let shown = show.args(["hypervisor", "show", "host-1", "-f", "value", "-c", "state"]).output()?;
+            if shown.stdout.starts_with(b"up") {
+                return Ok(place);
+            }
+            std::thread::sleep(Duration::from_millis(500));
+        }
+        bail!("the host does not come up: {}", place.cloud.log_end(Daemon::Hostd))
     }
 
     /// A folder for a program's own files.
@@ -94,6 +111,14 @@ impl Place {
         }
         Ok(said)
     }
+}
+
+/// A cloud of its own in a folder of its own.
+fn plan(name: &str) -> Result<(Plan, tempfile::TempDir)> {
+    let folder = tempfile::Builder::new().prefix(&format!("humilis-{name}-")).tempdir()?;
+    let programs = build::programs(Profile::Dev)?;
+    let namespace = format!("hc-{name}-{}", std::process::id());
+    Ok((Plan::private(programs, folder.path(), &namespace), folder))
 }
 
 /// `tests/compat`.

@@ -52,6 +52,8 @@ pub struct Plan {
     pub password: String,
     /// What hostd says that the machine offers: (vCPUs, MiB, GiB); zeros: what it has.
     pub resources: (u32, u64, u64),
+    /// What hostd is called; empty: as the machine is.
+    pub hostname: String,
     /// Further lines at the end of the controller's configuration.
     pub controller_lines: String,
 }
@@ -99,6 +101,7 @@ impl Plan {
             port: 8443,
             password: "secret".to_owned(),
             resources: (0, 0, 0),
+            hostname: String::new(),
             controller_lines: String::new(),
         }
     }
@@ -165,13 +168,13 @@ impl Plan {
         let group = self.cgroup();
         let [federation, metrics] = [self.port + 1, self.port + 3];
         format!(
-            "state_dir = '{folder}/hostd'\n\
+            "state_dir = '{folder}/hostd'\nhostname = '{}'\n\
              [controller]\nurl = 'https://{}:{federation}'\n\
              [resources]\nvcpus = {vcpus}\nmemory_mib = {memory}\ndisk_gib = {disk}\n\
              [guests]\nvmm = '{vmm}'\nfirmware = '{firmware}'\ncgroup_parent = '{group}'\n\
              [network.physical.public]\ninterface = 'br-ex'\ncreate = true\nhost_addresses = ['{EXTERNAL_GATEWAY}/24']\nmasquerade = true\n\
              [local]\nmetrics = '127.0.0.1:{metrics}'\n",
-            self.federation
+            self.hostname, self.federation
         )
     }
 

@@ -54,44 +54,44 @@ const IMAGE: &[(&str, &str)] = &[
     ("xz", "xz-utils"),
 ];
 
-/// The pinned OpenStack client, with all that it pulls in.
+/// The pinned OpenStack client, with placement's commands and all that it pulls in.
 const CLIENT: Environment = Environment {
     name: "openstackclient",
-    package: "python-openstackclient==10.5.0",
+    packages: &["python-openstackclient==10.5.0", "osc-placement==4.9.1"],
     constraints: "constraints.txt",
     what: "the OpenStack client",
 };
 /// Real Keystone, whose tokens are read here and which reads ours.
 const KEYSTONE: Environment = Environment {
     name: "keystone",
-    package: "keystone==30.0.0",
+    packages: &["keystone==30.0.0"],
     constraints: "constraints-keystone.txt",
     what: "Keystone",
 };
 /// A provider of OpenID Connect.
 const OIDC_PROVIDER: Environment = Environment {
     name: "oidc-provider",
-    package: "oidc-provider-mock==0.3.4",
+    packages: &["oidc-provider-mock==0.3.4"],
     constraints: "constraints-oidc.txt",
     what: "a provider of OpenID Connect",
 };
 /// What signs requests as AWS's own tools do.
 const AWS: Environment =
-    Environment { name: "aws", package: "boto3==1.44.5", constraints: "constraints-aws.txt", what: "boto3" };
+    Environment { name: "aws", packages: &["boto3==1.44.5"], constraints: "constraints-aws.txt", what: "boto3" };
 
 /// What speaks gRPC by reflection.
 const GRPC: Environment = Environment {
     name: "grpc",
-    package: "grpcio-reflection==1.85.1",
+    packages: &["grpcio-reflection==1.85.1"],
     constraints: "constraints-grpc.txt",
     what: "a gRPC client",
 };
 
-/// A virtual environment with one pinned package and all that it pulls in.
+/// A virtual environment with pinned packages and all that they pull in.
 #[derive(Clone, Copy, Debug)]
 struct Environment {
     name: &'static str,
-    package: &'static str,
+    packages: &'static [&'static str],
     /// In `tests/compat`.
     constraints: &'static str,
     what: &'static str,
@@ -200,8 +200,8 @@ impl Environment {
     /// Makes it, if that was not done.
     fn make(self) -> Result<PathBuf> {
         let home = paths::cache().join(self.name);
-        let stamp = home.join("humilis-stamp");
-        if fs::read_to_string(&stamp).is_ok_and(|text| text == self.package) {
+        let (stamp, wanted) = (home.join("humilis-stamp"), self.packages.join(" "));
+        if fs::read_to_string(&stamp).is_ok_and(|text| text == wanted) {
             return Ok(home);
         }
         fs::create_dir_all(paths::cache()).context("cannot make the cache directory")?;
@@ -213,9 +213,9 @@ impl Environment {
         )?;
         let constraints = paths::root().join("tests/compat").join(self.constraints);
         let mut pip = Command::new(home.join("bin/pip"));
-        pip.args(["install", "-q", "-c"]).arg(constraints).arg(self.package);
+        pip.args(["install", "-q", "-c"]).arg(constraints).args(self.packages);
         exec::step(&format!("Installing {}", self.what), &log, &mut pip)?;
-        fs::write(stamp, self.package).context("cannot note what was installed")?;
+        fs::write(stamp, wanted).context("cannot note what was installed")?;
         Ok(home)
     }
 }

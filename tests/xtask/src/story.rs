@@ -62,7 +62,9 @@ impl Teller {
         self.openstack("security group rule create open --protocol tcp --dst-port 7:23")?;
         self.openstack("keypair create key")?;
         let server = "server create server --image small --flavor m1.nano --network net --security-group open --key-name key --property a=b --wait";
-        ensure!(self.openstack(server)?["status"] == "ACTIVE", "the server is not ACTIVE");
+        let made = self.openstack(server)?;
+        ensure!(made["status"] == "ACTIVE", "the server is not ACTIVE");
+        let host = self.claimed(made["id"].as_str().context("the server has no id")?)?;
         let floating = self.openstack("floating ip create public")?;
         let address = floating["floating_ip_address"].as_str().context("no floating address")?.to_owned();
         self.openstack(&format!("server add floating ip server {address}"))?;
@@ -77,12 +79,40 @@ impl Teller {
         self.becomes("ACTIVE")?;
         self.answers(&address)?;
         self.openstack("server delete server --wait")?;
+        ensure!(self.used(&host)? == json!([0, 0, 0]), "the server's room is not free again");
         self.openstack(&format!("floating ip delete {address}"))?;
         self.openstack("router remove subnet router net")?;
         self.openstack("router delete router")?;
         self.openstack("network delete net public")?;
         self.openstack("security group delete open")?;
         self.openstack("keypair delete key").map(drop)
+    }
+
+    /// What placement tells of the server's room; gives the host's id.
+    fn claimed(&self, server: &str) -> Result<String> {
+        let allocations = self.rows(&format!("resource provider allocation show {server}"))?;
+        let m1_nano = json!({"VCPU": 1, "MEMORY_MB": 192, "DISK_GB": 1});
+        ensure!(allocations[0]["resources"] == m1_nano, "the server's room is told as {allocations}");
+        let host = allocations[0]["resource_provider"].as_str().context("the server has no provider")?.to_owned();
+        let used = self.used(&host)?;
+        ensure!(used == json!([1, 1, 192]), "the host's usage is told as {used}");
+        let free = self.rows("allocation candidate list --resource VCPU=1 --resource MEMORY_MB=192")?;
+        ensure!(free[0]["resource provider"] == host.as_str(), "the host is no candidate: {free}");
+        Ok(host)
+    }
+
+    /// How much of a host is used, the least first: of the small server GiB and vCPUs, then MiB.
+    fn used(&self, host: &str) -> Result<Value> {
+        let rows = self.rows(&format!("resource provider usage show {host} --sort-column usage"))?;
+        let amounts = rows.as_array().context("no usages")?.iter().map(|row| row["usage"].clone());
+        Ok(amounts.collect())
+    }
+
+    /// The rows of a list.
+    fn rows(&self, words: &str) -> Result<Value> {
+        let said = self.plain(&format!("{words} -f json"))?;
+        println!("         openstack {words}");
+        serde_json::from_str(&said).with_context(|| format!("openstack {words} printed {said}"))
     }
 
     /// Runs a command of the client and gives its JSON, `Null` where it prints none.

@@ -8,8 +8,17 @@ use humilis_compat::{Place, golden};
 fn the_clients_identity_commands() -> Result<()> {
     let place = Place::new("cli", "")?;
     let commands = humilis_compat::root().join("golden/identity.commands");
-    let said = place.script("openstackclient", "cli.py", &[&commands.to_string_lossy()])?;
+    let said = place.script("openstackclient", "cli.py", &["openstack.identity.v3", &commands.to_string_lossy()])?;
     golden("identity.txt", &said)
+}
+
+/// Every command of the client's placement plugin: what can be read of a host, and what is not offered.
+#[test]
+fn the_clients_placement_commands() -> Result<()> {
+    let place = Place::with_host("placement")?;
+    let commands = humilis_compat::root().join("golden/placement.commands");
+    let said = place.script("openstackclient", "cli.py", &["openstack.placement.v1", &commands.to_string_lossy()])?;
+    golden("placement.txt", &said)
 }
 
 /// Real Keystone and this cloud read each other's tokens of every kind.
