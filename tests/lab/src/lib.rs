@@ -22,5 +22,6 @@ pub mod firmware;
 pub mod guest_disk;
 pub mod host_disk;
 pub mod initrd;
+pub mod install;
 pub mod machine;
 pub mod story;

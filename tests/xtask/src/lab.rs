@@ -2,6 +2,7 @@
 
 use crate::{
     faults,
+    image::install,
     setup::{self, Need},
 };
 use anyhow::Result;
@@ -48,6 +49,8 @@ enum What {
         /// The command
         command: Vec<String>,
     },
+    /// Two bare machines: installed from a stick, joined by a token, a guest on each, told by OpenStack's own client
+    Install(install::Arguments),
     /// Kills of controller, hostd and guests' processes on this machine's own KVM, and what they leave behind: nothing
     Faults(faults::Arguments),
 }
@@ -57,6 +60,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     match &arguments.what {
         What::Story(programs) => story::run(&programs.get()?, &setup::client()?),
         What::Shell { command } => shell(&command.join(" ")),
+        What::Install(arguments) => install::run(arguments),
         What::Faults(arguments) => faults::run(arguments),
     }
 }

@@ -42,6 +42,10 @@ pub struct Image {
     pub disk: PathBuf,
     /// The same, compressed.
     pub packed: PathBuf,
+    /// The installer, for a stick.
+    pub installer: PathBuf,
+    /// The same, compressed.
+    pub installer_packed: PathBuf,
     /// For updates: the root with its hashes, and the unified kernel image.
     pub root: PathBuf,
     pub efi: PathBuf,
@@ -125,6 +129,8 @@ impl Inputs {
         let image = Image {
             disk: file(".raw"),
             packed: file(".raw.zst"),
+            installer: file(".installer.raw"),
+            installer_packed: file(".installer.raw.zst"),
             root: file(".root"),
             efi: file(".efi"),
             kernel: file(".vmlinuz"),
@@ -137,9 +143,17 @@ impl Inputs {
         };
         disk::unified(kernel, &initial, &words, tree, &image.efi, work, tools)?;
         disk::make(root, &image.efi, label, &self.number("disk"), &image.disk, work, tools)?;
-        let mut pack = tools.command("zstd");
-        pack.args(["-q", "-f", "-T2", "-3", "--no-progress"]).arg(&image.disk).arg("-o").arg(&image.packed);
-        exec::step("Compressing the disk", &work.join("zstd.log"), &mut pack)?;
+        let seed = self.number("installer");
+        disk::installer(root, &image.efi, &self.version, &seed, &image.installer, work, tools)?;
+        let disks = [
+            ("Compressing the disk", &image.disk, &image.packed),
+            ("Compressing the installer", &image.installer, &image.installer_packed),
+        ];
+        for (title, disk, packed) in disks {
+            let mut pack = tools.command("zstd");
+            pack.args(["-q", "-f", "-T2", "-3", "--no-progress"]).arg(disk).arg("-o").arg(packed);
+            exec::step(title, &work.join("zstd.log"), &mut pack)?;
+        }
         fs::rename(&root.image, &image.root)?;
         fs::copy(kernel.image(), &image.kernel)?;
         fs::rename(&initial.network, &image.initrd)?;
@@ -192,9 +206,9 @@ impl Image {
         self.clone().files_mut().map(|file| file.clone()).to_vec()
     }
 
-    fn files_mut(&mut self) -> [&mut PathBuf; 7] {
-        let Self { disk, packed, root, efi, kernel, initrd, cmdline, .. } = self;
-        [disk, packed, root, efi, kernel, initrd, cmdline]
+    fn files_mut(&mut self) -> [&mut PathBuf; 9] {
+        let Self { disk, packed, installer, installer_packed, root, efi, kernel, initrd, cmdline, .. } = self;
+        [disk, packed, installer, installer_packed, root, efi, kernel, initrd, cmdline]
     }
 
     /// What was built, for people.
@@ -202,6 +216,8 @@ impl Image {
         let mut text = format!("Built in {:.0} s:\n", self.time.as_secs_f64());
         for (file, what) in self.files().iter().zip([
             "the disk: write it to a stick or a disk",
+            "the same, compressed",
+            "the installer: write it to a stick",
             "the same, compressed",
             "update: the root",
             "update: the kernel",

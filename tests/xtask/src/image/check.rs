@@ -81,6 +81,7 @@ fn built(image: &Image) -> Result<Vec<Figure>> {
     let unknown = image.packages.iter().filter(|package| package.licences.is_empty()).count();
     Ok(vec![
         figure("the disk, compressed", size(&image.packed)?, "MiB", Some(100.0)),
+        figure("the installer, compressed", size(&image.installer_packed)?, "MiB", None),
         figure("update: root and kernel", size(&image.root)? + size(&image.efi)?, "MiB", None),
         figure("build, from a warm cache", image.time.as_secs_f64(), "s", Some(240.0)),
         figure("packages", image.packages.len() as f64, "", None),

@@ -40,37 +40,81 @@ pub fn unified(
     exec::step("Making the unified kernel image", &log, ukify.arg(format!("--output={}", to.display())))
 }
 
+/// A disk that is to be made.
+struct Disk<'a> {
+    title: &'a str,
+    /// The recipe's partitions.
+    partitions: &'a str,
+    /// The label of its root.
+    label: &'a str,
+    /// What its partitions' numbers follow from.
+    seed: &'a str,
+    /// Further files of the EFI system partition.
+    files: Vec<(PathBuf, String)>,
+}
+
 /// The disk: boot loader and kernel, the root, an empty slot for the next one.
 pub fn make(root: &Root, efi: &Path, label: &str, seed: &str, disk: &Path, work: &Path, tools: &Toolbox) -> Result<()> {
-    let esp = work.join("esp");
-    drop(fs::remove_dir_all(&esp));
-    let place = |from: &Path, at: &str| -> Result<()> {
-        let to = esp.join(at);
-        fs::create_dir_all(to.parent().context("a file has no folder")?)?;
-        fs::copy(from, to).with_context(|| format!("cannot copy {}", from.display())).map(drop)
-    };
-    for at in PLACES {
-        place(&tools.file(LOADER), at)?;
+    let files = vec![(efi.to_owned(), format!("EFI/Linux/{label}.efi"))];
+    Disk { title: "Making the disk", partitions: "repart.d", label, seed, files }.write(root, disk, work, tools)
+}
+
+/// The installer: the same kernel and root. Its own entry of the boot loader gives the kernel another command line, so that it finds the
+/// installer's root by a name that no installed disk has; the kernel lies where only that entry finds it.
+pub fn installer(
+    root: &Root,
+    efi: &Path,
+    version: &str,
+    seed: &str,
+    disk: &Path,
+    work: &Path,
+    tools: &Toolbox,
+) -> Result<()> {
+    let label = format!("humilis-install_{version}");
+    let kernel = format!("EFI/humilis/humilis_{version}.efi");
+    let words = format!("{} {}", cmdline(root, &label)?, recipe::lines("installer.cmdline")?.join(" "));
+    let entry = work.join("install.conf");
+    let text = format!("title Install Humilis {version}\nversion {version}\nefi /{kernel}\noptions {words}\n");
+    fs::write(&entry, text).context("cannot write the boot loader's entry")?;
+    let files = vec![(efi.to_owned(), kernel), (entry, "loader/entries/install.conf".to_owned())];
+    let title = "Making the installer";
+    Disk { title, partitions: "installer.d", label: &label, seed, files }.write(root, disk, work, tools)
+}
+
+impl Disk<'_> {
+    fn write(&self, root: &Root, disk: &Path, work: &Path, tools: &Toolbox) -> Result<()> {
+        let esp = work.join("esp");
+        drop(fs::remove_dir_all(&esp));
+        let place = |from: &Path, at: &str| -> Result<()> {
+            let to = esp.join(at);
+            fs::create_dir_all(to.parent().context("a file has no folder")?)?;
+            fs::copy(from, to).with_context(|| format!("cannot copy {}", from.display())).map(drop)
+        };
+        for at in PLACES {
+            place(&tools.file(LOADER), at)?;
+        }
+        place(&recipe::folder().join("loader.conf"), "loader/loader.conf")?;
+        self.files.iter().try_for_each(|(from, at)| place(from, at))?;
+        // The partition's file system keeps their times.
+        let mut touch = Command::new("find");
+        exec::read(touch.arg(&esp).args(["-exec", "touch", "-h", "-d", &format!("@{EPOCH}"), "{}", "+"]))?;
+        let words: [(&str, &Path); 3] = [("@ESP@", &esp), ("@ROOT@", &root.image), ("@LABEL@", Path::new(self.label))];
+        let definitions = definitions(self.partitions, &words, work)?;
+        drop(fs::remove_file(disk));
+        let mut repart = tools.command("systemd-repart");
+        repart.args(["--empty=create", "--size=auto", "--offline=yes", "--sector-size=512", "--dry-run=no"]);
+        repart.arg("--no-pager").arg(format!("--definitions={}", definitions.display()));
+        repart.arg(format!("--seed={}", self.seed));
+        exec::step(self.title, &work.join("repart.log"), repart.arg(disk))
     }
-    place(&recipe::folder().join("loader.conf"), "loader/loader.conf")?;
-    place(efi, &format!("EFI/Linux/{label}.efi"))?;
-    // The partition's file system keeps their times.
-    let mut touch = Command::new("find");
-    exec::read(touch.arg(&esp).args(["-exec", "touch", "-h", "-d", &format!("@{EPOCH}"), "{}", "+"]))?;
-    let definitions = definitions(&[("@ESP@", &esp), ("@ROOT@", &root.image), ("@LABEL@", Path::new(label))], work)?;
-    drop(fs::remove_file(disk));
-    let mut repart = tools.command("systemd-repart");
-    repart.args(["--empty=create", "--size=auto", "--offline=yes", "--sector-size=512", "--dry-run=no", "--no-pager"]);
-    repart.arg(format!("--definitions={}", definitions.display())).arg(format!("--seed={seed}"));
-    exec::step("Making the disk", &work.join("repart.log"), repart.arg(disk))
 }
 
 /// The recipe's partitions, with this image's paths.
-fn definitions(words: &[(&str, &Path)], work: &Path) -> Result<PathBuf> {
+fn definitions(partitions: &str, words: &[(&str, &Path)], work: &Path) -> Result<PathBuf> {
     let to = work.join("repart.d");
     drop(fs::remove_dir_all(&to));
     fs::create_dir_all(&to)?;
-    for entry in fs::read_dir(recipe::folder().join("repart.d"))? {
+    for entry in fs::read_dir(recipe::folder().join(partitions))? {
         let entry = entry?;
         let text = fs::read_to_string(entry.path()).context("cannot read a partition's definition")?;
         let text = words.iter().fold(text, |text, (word, path)| text.replace(word, &path.to_string_lossy()));

@@ -14,6 +14,7 @@ mod bundle;
 mod check;
 mod disk;
 mod initial;
+pub mod install;
 mod kernel;
 mod manifest;
 mod recipe;

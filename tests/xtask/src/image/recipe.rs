@@ -56,6 +56,10 @@ mod tests {
             "tree/usr/lib/humilis/join",
             "tree/usr/lib/humilis/health",
             "tree/usr/lib/humilis/update",
+            "tree/usr/lib/humilis/answers",
+            "tree/usr/lib/humilis/install",
+            "tree/usr/lib/humilis/network",
+            "tree/usr/lib/humilis/welcome",
         ] {
             let checked = std::process::Command::new("sh").arg("-n").arg(folder().join(script)).output().unwrap();
             assert!(checked.status.success(), "{script}: {}", String::from_utf8_lossy(&checked.stderr));

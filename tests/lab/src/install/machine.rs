@@ -1,0 +1,159 @@
+//! A bare machine: firmware, an empty disk, a stick, two network devices, and processors that can run guests.
+
+use super::wire::{Wire, mac, taps};
+use crate::{emulator, firmware, machine::clock};
+use anyhow::{Context as _, Result, bail, ensure};
+use humilis_harness::exec;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+const DISK: &str = "16G";
+const MEMORY_MIB: &str = "2048";
+/// The release whose firmware it has.
+const FIRMWARE: &str = "trixie";
+/// Words of the kernel's command line that the firmware's tables add to the image's own.
+const WORDS: &str = "io.systemd.stub.kernel-cmdline-extra";
+/// An emulator that has to wait for a processor fails the kernel's test of its timer.
+const TIMER: &str = "no_timer_check";
+/// Where the stick's EFI system partition begins.
+const PARTITION: &str = "@@1M";
+
+/// A machine; switched off when dropped.
+#[derive(Debug)]
+pub struct Machine {
+    /// From 1.
+    pub number: u8,
+    folder: PathBuf,
+    stick: PathBuf,
+    qemu: Option<Child>,
+    started: Instant,
+}
+
+impl Machine {
+    /// A machine with an empty disk and a stick with these answers, switched off.
+    ///
+    /// # Errors
+    /// When a disk cannot be made.
+    pub fn new(number: u8, folder: &Path, installer: &Path, answers: &str) -> Result<Self> {
+        let folder = folder.join(format!("machine-{number}"));
+        fs::create_dir_all(&folder)?;
+        let (_, factory) = firmware::ovmf(FIRMWARE)?;
+        fs::copy(factory, folder.join("variables.fd")).context("cannot copy the firmware's variables")?;
+        exec::read(
+            Command::new("qemu-img").args(["create", "-q", "-f", "qcow2"]).arg(folder.join("disk.qcow2")).arg(DISK),
+        )?;
+        let (stick, file) = (folder.join("stick.raw"), folder.join("humilis.conf"));
+        exec::read(Command::new("cp").arg("--sparse=always").arg(installer).arg(&stick))?;
+        fs::write(&file, answers)?;
+        let place = format!("{}{PARTITION}", stick.display());
+        exec::read(Command::new("mcopy").args(["-o", "-i", &place]).arg(&file).arg("::humilis.conf"))?;
+        Ok(Self { number, folder, stick, qemu: None, started: Instant::now() })
+    }
+
+    /// Switches it on. Its firmware starts from the disk, or from the stick where the disk has nothing to start.
+    ///
+    /// # Errors
+    /// When QEMU does not start.
+    pub fn switch_on(&mut self, wire: &Wire) -> Result<()> {
+        let (code, _) = firmware::ovmf(FIRMWARE)?;
+        let (program, options) = emulator::program()?;
+        let mut qemu = wire.command(program);
+        qemu.args(options).args([
+            "-machine",
+            "q35",
+            "-accel",
+            "tcg,thread=multi,tb-size=512",
+            "-cpu",
+            "max",
+            "-smp",
+            "1",
+        ]);
+        qemu.args(["-m", MEMORY_MIB, "-nodefaults", "-display", "none", "-device", "virtio-rng-pci"]);
+        qemu.arg("-chardev").arg(format!("file,id=c,append=on,path={}", self.serial().display()));
+        qemu.args(["-serial", "chardev:c"]);
+        qemu.args(["-uuid", &format!("5d8f3a10-7a1e-4a7e-9d0c-{:012x}", self.number)]);
+        for (unit, file, readonly) in [(0, code, "on"), (1, self.folder.join("variables.fd"), "off")] {
+            let file = file.display();
+            qemu.arg("-drive").arg(format!("if=pflash,unit={unit},format=raw,readonly={readonly},file={file}"));
+        }
+        let disk = self.folder.join("disk.qcow2");
+        qemu.arg("-drive").arg(format!("if=none,id=d,format=qcow2,cache=unsafe,file={}", disk.display()));
+        qemu.args(["-device", "virtio-blk-pci,drive=d,bootindex=1"]);
+        qemu.arg("-drive").arg(format!("if=none,id=s,format=raw,cache=unsafe,file={}", self.stick.display()));
+        qemu.args(["-device", "qemu-xhci", "-device", "usb-storage,drive=s,bootindex=2,removable=on"]);
+        for (device, tap) in taps(self.number).iter().enumerate() {
+            qemu.arg("-netdev").arg(format!("tap,id=n{device},ifname={tap},script=no,downscript=no"));
+            let mac = mac(self.number, u8::try_from(device)?);
+            qemu.arg("-device").arg(format!("virtio-net-pci,netdev=n{device},romfile=,mac={mac}"));
+        }
+        qemu.arg("-smbios").arg(format!("type=11,value={WORDS}={TIMER}{}", clock()));
+        let log = fs::File::create(self.folder.join("qemu.log"))?;
+        self.started = Instant::now();
+        let qemu = qemu.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn();
+        self.qemu = Some(qemu.context("cannot start QEMU")?);
+        Ok(())
+    }
+
+    /// Cuts its power.
+    pub fn cut(&mut self) {
+        if let Some(mut qemu) = self.qemu.take() {
+            // It is gone already when it ended by itself.
+            drop(qemu.kill());
+            drop(qemu.wait());
+        }
+    }
+
+    /// Waits for a line with this text on its console; gives what follows the text, and the time since power-on.
+    ///
+    /// # Errors
+    /// When the machine ends or takes too long; the error ends with its console's end.
+    pub fn says(&mut self, text: &str, limit: Duration) -> Result<(String, Duration)> {
+        let end = Instant::now() + limit;
+        loop {
+            let console = self.console();
+            // A line that is being written is not read yet.
+            let whole = console.rfind('\n').map_or("", |end| &console[..end]);
+            if let Some((_, rest)) = whole.lines().filter_map(|line| line.split_once(text)).next_back() {
+                return Ok((rest.trim().to_owned(), self.started.elapsed()));
+            }
+            ensure!(!self.has_ended(), "machine {} ended: {}", self.number, self.end());
+            if Instant::now() > end {
+                bail!("machine {} does not say {text:?} in {} s: {}", self.number, limit.as_secs(), self.end());
+            }
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    }
+
+    /// Whether it is off, by itself or because its emulator died.
+    pub fn has_ended(&mut self) -> bool {
+        self.qemu.as_mut().is_none_or(|qemu| !matches!(qemu.try_wait(), Ok(None)))
+    }
+
+    /// All that its console said, over all its starts.
+    #[must_use]
+    pub fn console(&self) -> String {
+        String::from_utf8_lossy(&fs::read(self.serial()).unwrap_or_default()).replace('\r', "")
+    }
+
+    /// The console's end.
+    #[must_use]
+    pub fn end(&self) -> String {
+        let console = self.console();
+        let lines: Vec<_> = console.lines().rev().take(30).collect();
+        lines.into_iter().rev().collect::<Vec<_>>().join("\n")
+    }
+
+    fn serial(&self) -> PathBuf {
+        self.folder.join("serial.log")
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        self.cut();
+    }
+}
