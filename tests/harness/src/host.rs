@@ -30,6 +30,20 @@ use std::{
 /// This program's address on the underlay: where a controller listens.
 pub const UNDERLAY: &str = "192.0.2.1";
 
+/// The table that drops packets.
+const CUT: &str = "cut";
+
+/// Which packets between a host and its controller are dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cut {
+    /// All.
+    Both,
+    /// Those to the host.
+    Inward,
+    /// Those from the host.
+    Outward,
+}
+
 /// A host; dropped, it ends with its guests.
 #[derive(Debug)]
 pub struct Host {
@@ -131,6 +145,33 @@ impl Host {
     pub fn unplug(&self) -> Result<()> {
         self.plugged.set(false);
         ["under", "outer"].iter().try_for_each(|wire| ip(&format!("link set {wire}-{} down", self.name)))
+    }
+
+    /// Drops packets between the host and this program's address on the underlay, until [`Host::heal`]; other hosts are not concerned.
+    ///
+    /// # Errors
+    /// When the filter cannot be set.
+    pub fn cut(&self, cut: Cut) -> Result<()> {
+        let chain = |hook: &str, which: &str| {
+            format!("chain {hook} {{\ntype filter hook {hook} priority -400;\nip {which} {UNDERLAY} drop\n}}\n")
+        };
+        let (inward, outward) = (chain("input", "saddr"), chain("output", "daddr"));
+        let chains = match cut {
+            Cut::Both => inward + &outward,
+            Cut::Inward => inward,
+            Cut::Outward => outward,
+        };
+        let rules = self.folder.join("cut.nft");
+        fs::write(&rules, format!("table inet {CUT} {{\n{chains}}}\n"))?;
+        exec::read(self.command("nft").arg("-f").arg(rules)).map(drop)
+    }
+
+    /// Lets all packets through again.
+    ///
+    /// # Errors
+    /// When there was no cut.
+    pub fn heal(&self) -> Result<()> {
+        exec::read(self.command("nft").args(["delete", "table", "inet", CUT])).map(drop)
     }
 
     /// Whether its cables are plugged in.

@@ -1,7 +1,7 @@
 //! `cargo xtask lab`: unmodified guests in a host that is emulated, with nested virtualization.
 
 use crate::{
-    faults,
+    faults, hosts,
     image::install,
     setup::{self, Need},
 };
@@ -51,16 +51,19 @@ enum What {
     },
     /// Two bare machines: installed from a stick, joined by a token, a guest on each, told by OpenStack's own client
     Install(install::Arguments),
+    /// A host that does not reach its controller, in both directions and in each, while its guests run, one is rebooted and one crashes
+    Partition(hosts::partition::Arguments),
     /// Kills of controller, hostd and guests' processes on this machine's own KVM, and what they leave behind: nothing
     Faults(faults::Arguments),
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
-    setup::run(if matches!(arguments.what, What::Faults(_)) { Need::Cloud } else { Need::All })?;
+    setup::run(if matches!(arguments.what, What::Faults(_) | What::Partition(_)) { Need::Cloud } else { Need::All })?;
     match &arguments.what {
         What::Story(programs) => story::run(&programs.get()?, &setup::client()?),
         What::Shell { command } => shell(&command.join(" ")),
         What::Install(arguments) => install::run(arguments),
+        What::Partition(arguments) => hosts::partition::run(arguments),
         What::Faults(arguments) => faults::run(arguments),
     }
 }

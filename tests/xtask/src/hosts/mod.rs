@@ -1,6 +1,8 @@
 //! The story of two machines on this machine's KVM: one network over both, with small guests of our own on each. Then the one that
 //! hides the tenants' addresses is unplugged, the other takes over, and in the end nothing is left.
 
+pub mod partition;
+
 use crate::demo::{self, DemoImage};
 use anyhow::{Context as _, Result, ensure};
 use humilis_harness::{
@@ -42,7 +44,13 @@ struct Story {
     started: Instant,
 }
 
+/// The whole story.
 pub fn run() -> Result<()> {
+    with_two(async |story| story.tell().await)
+}
+
+/// Two machines in a network of this program's own, whose story is told; a failure ends with their logs.
+fn with_two(tell: impl AsyncFnOnce(&Story) -> Result<()>) -> Result<()> {
     let programs = build::programs(Profile::Dev)?;
     isolate::enter()?;
     let folder = tempfile::Builder::new().prefix("humilis-hosts-").tempdir()?;
@@ -56,7 +64,7 @@ pub fn run() -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
         let story = Story::begin(plan).await?;
-        story.tell().await.map_err(|error| error.context(story.logs()))
+        tell(&story).await.map_err(|error| error.context(story.logs()))
     })
 }
 
@@ -110,7 +118,7 @@ impl Story {
         let (held, other) = if holder == 0 { (first, second) } else { (second, first) };
         self.unplugged(holder, held, other, &shared, &private).await?;
         for server in &servers {
-            self.client.call("DELETE", "compute", &format!("/servers/{}", server.id), None).await?;
+            self.delete(server).await?;
         }
         self.nothing_is_left().await
     }
@@ -165,6 +173,10 @@ impl Story {
         ensure!(shown["OS-EXT-SRV-ATTR:host"] == host.as_str(), "{name} is not on {host}: {shown}");
         let address = shown["addresses"]["private"][0]["addr"].as_str().context("the server has no address")?;
         Ok(Server { id, node, fixed: address.to_owned(), floating: None })
+    }
+
+    async fn delete(&self, server: &Server) -> Result<()> {
+        self.client.call("DELETE", "compute", &format!("/servers/{}", server.id), None).await.map(drop)
     }
 
     async fn float(&self, server: &mut Server, public: &str) -> Result<()> {
