@@ -10,6 +10,7 @@ mod config;
 mod listener;
 mod logging;
 mod metrics;
+mod notify;
 mod wiring;
 
 use clap::Parser;

@@ -11,7 +11,8 @@ use crate::{
         session::Session,
     },
     identity::Identity,
-    local::{self, Metrics},
+    local,
+    metrics::Metrics,
     network::Network,
     notify,
 };
@@ -95,7 +96,7 @@ async fn start(config: Config) -> anyhow::Result<Running> {
     network.change(Changes { complete: found.complete, upserts: found.net, removals: Vec::new() });
     let audit = Audit::new(guests.clone(), net, images.clone());
     if !config.local.metrics.is_empty() {
-        let metrics = Metrics { board: guests.board(), images, connected };
+        let metrics = Metrics { guests: guests.clone(), images, connected, layout: layout.clone() };
         let serving = local::serve(&config.local.metrics, metrics).await;
         serving.with_context(|| format!("cannot listen at {}", config.local.metrics))?;
     }

@@ -18,6 +18,7 @@ pub mod desired;
 pub mod federation;
 pub mod identity;
 pub mod local;
+pub mod metrics;
 mod network;
 mod notify;
 mod resources;

@@ -1,63 +1,17 @@
 //! Prometheus metrics in text form, and the audit for `hostd audit`, each on a listener of this host alone.
 
-use crate::audit::Audit;
-use hostd_guests::{Board, model::State};
-use hostd_images::Cache;
-use std::{fmt::Write, io, path::Path, sync::Arc};
+use crate::{audit::Audit, metrics::Metrics};
+use std::{io, path::Path};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpListener, UnixListener},
-    sync::watch,
     time::{Duration, timeout},
 };
-use tonic::transport::Channel;
 
 /// A request line and headers that are longer are no request.
 const MAX_REQUEST: usize = 8 * 1024;
 /// How long one connection may last.
 const DEADLINE: Duration = Duration::from_secs(10);
-
-/// What the metrics are made of.
-#[derive(Clone)]
-pub struct Metrics {
-    /// Guests' states.
-    pub board: Arc<Board>,
-    /// The image cache.
-    pub images: Cache,
-    /// The controller's channel while there is one.
-    pub connected: watch::Receiver<Option<Channel>>,
-}
-
-impl Metrics {
-    fn text(&self) -> String {
-        let guests = self.board.peek();
-        let mut text = String::from("# HELP humilis_host_guests Guests by state.\n# TYPE humilis_host_guests gauge\n");
-        for (name, state) in STATES {
-            let count = guests.iter().filter(|guest| guest.state == state).count();
-            // Writing to a string does not fail.
-            let _ = writeln!(text, "humilis_host_guests{{state=\"{name}\"}} {count}");
-        }
-        let (bytes, images) = self.images.usage();
-        let connected = u8::from(self.connected.borrow().is_some());
-        let _ = write!(
-            text,
-            "# HELP humilis_host_images Images in the cache.\n# TYPE humilis_host_images gauge\nhumilis_host_images {images}\n\
-             # HELP humilis_host_image_bytes Bytes of the image cache.\n# TYPE humilis_host_image_bytes gauge\n\
-             humilis_host_image_bytes {bytes}\n\
-             # HELP humilis_host_connected Whether the controller is connected.\n# TYPE humilis_host_connected gauge\n\
-             humilis_host_connected {connected}\n"
-        );
-        text
-    }
-}
-
-const STATES: [(&str, State); 5] = [
-    ("preparing", State::Preparing),
-    ("running", State::Running),
-    ("stopped", State::Stopped),
-    ("crashed", State::Crashed),
-    ("failed", State::Failed),
-];
 
 /// Serves the metrics at `address`.
 pub async fn serve(address: &str, metrics: Metrics) -> io::Result<()> {
@@ -67,16 +21,17 @@ pub async fn serve(address: &str, metrics: Metrics) -> io::Result<()> {
             match listener.accept().await {
                 Ok((stream, _)) => {
                     let metrics = metrics.clone();
-                    tokio::spawn(timeout(
-                        DEADLINE,
-                        answer(stream, "/metrics", move || async move { Ok(metrics.text()) }),
-                    ));
+                    tokio::spawn(timeout(DEADLINE, answer(stream, "/metrics", move || page(metrics))));
                 }
                 Err(error) => paused(&error).await,
             }
         }
     });
     Ok(())
+}
+
+async fn page(metrics: Metrics) -> Result<String, String> {
+    tokio::task::spawn_blocking(move || metrics.text()).await.map_err(|error| error.to_string())
 }
 
 /// Serves the audit at a socket in the state directory, which root alone can reach.

@@ -1,19 +1,25 @@
-//! Tells systemd that hostd is ready (sd_notify(3)), where it asked to be told.
+//! Tells systemd that hostd is ready and that it still works (sd_notify(3)), where it asked to be told.
 
-use std::os::{
-    linux::net::SocketAddrExt,
-    unix::net::{SocketAddr, UnixDatagram},
-};
+use sd_notify::{NotifyState, notify, watchdog_enabled};
+use std::time::Duration;
 
-/// Sends `READY=1`.
+/// Tells that hostd is ready, and from now on that it works: as long as its tasks get their turns.
 pub fn ready() {
-    let Ok(path) = std::env::var("NOTIFY_SOCKET") else { return };
-    let address = match path.strip_prefix('@') {
-        Some(name) => SocketAddr::from_abstract_name(name),
-        None => SocketAddr::from_pathname(&path),
-    };
-    let sent = address.and_then(|address| UnixDatagram::unbound()?.send_to_addr(b"READY=1", &address));
-    if let Err(error) = sent {
-        tracing::warn!(%error, "systemd cannot be told that hostd is ready");
+    tell(NotifyState::Ready);
+    if let Some(period) = watchdog_enabled() {
+        tokio::spawn(alive(period / 3));
+    }
+}
+
+async fn alive(period: Duration) {
+    loop {
+        tell(NotifyState::Watchdog);
+        tokio::time::sleep(period).await;
+    }
+}
+
+fn tell(state: NotifyState<'_>) {
+    if let Err(error) = notify(&[state]) {
+        tracing::warn!(%error, "systemd cannot be told how hostd is");
     }
 }

@@ -39,7 +39,7 @@ pub use config::Config;
 pub use failure::Failure;
 pub use policy::rules;
 pub use quota::Limits;
-pub use summary::GuestSummary;
+pub use summary::{Census, GuestCount, GuestSummary};
 
 use controller_base::Clock;
 use controller_db::{Db, DbError};

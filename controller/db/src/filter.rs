@@ -3,7 +3,7 @@
 //! Only the program's own words become SQL text; everything that came from outside is bound.
 
 use crate::{DbError, Value};
-use sqlx::{AnyConnection, AssertSqlSafe, any::AnyRow, query::Query};
+use sqlx::{AnyConnection, AssertSqlSafe, Row as _, any::AnyRow, query::Query};
 
 /// A column to sort by. It must not be NULL: write `COALESCE(name, '')` where it may be.
 #[derive(Clone, Debug)]
@@ -145,6 +145,15 @@ impl Filter {
     /// The database's.
     pub async fn fetch_all(self, connection: &mut AnyConnection) -> Result<Vec<AnyRow>, DbError> {
         Ok(bound(self.sql, self.binds).fetch_all(connection).await?)
+    }
+
+    /// Runs a `SELECT COUNT(*) AS number ..`.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn fetch_count(self, connection: &mut AnyConnection) -> Result<u64, DbError> {
+        let number: i64 = bound(self.sql, self.binds).fetch_one(connection).await?.try_get("number")?;
+        u64::try_from(number).map_err(|source| DbError::corrupt("number", source))
     }
 
     /// Runs it for its first row.

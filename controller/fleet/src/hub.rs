@@ -126,6 +126,12 @@ impl Hub {
         Ok(members.into_iter().filter(behind).map(|member| member.host.hostname).collect())
     }
 
+    /// How many hosts' streams are open.
+    #[must_use]
+    pub fn streams(&self) -> usize {
+        self.sessions().len()
+    }
+
     /// A number for a session or a call.
     pub(crate) fn number(&self) -> u64 {
         self.next.fetch_add(1, Ordering::Relaxed)

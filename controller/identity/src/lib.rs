@@ -24,6 +24,7 @@ mod catalog;
 mod compliance;
 mod consumer;
 mod core;
+mod counts;
 mod credential;
 mod domain_config;
 mod ec2;

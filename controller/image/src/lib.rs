@@ -9,6 +9,7 @@
 //! - Nothing inside uploaded bytes is ever followed: a qcow2 that names another file is refused.
 
 mod content;
+mod counts;
 mod image;
 mod member;
 mod port;

@@ -20,6 +20,7 @@ pub mod attach;
 pub mod attributes;
 pub mod audit;
 pub mod config;
+mod counts;
 pub mod desired;
 pub mod error;
 pub mod floating_ip;

@@ -5,10 +5,8 @@ use crate::config::Config;
 use anyhow::anyhow;
 use hyper_util::rt::TokioIo;
 use tokio::net::UnixStream;
-use tonic::{
-    Status,
-    transport::{Channel, Endpoint},
-};
+pub use tonic::transport::Channel;
+use tonic::{Status, transport::Endpoint};
 
 /// A channel to the running controller.
 ///

@@ -11,6 +11,7 @@ mod policy;
 mod rotate_keys;
 mod routes;
 mod serve;
+mod support_bundle;
 mod table;
 mod token;
 
@@ -51,6 +52,8 @@ enum Command {
     Authority(authority::Arguments),
     /// Make the staged key of tokens or credentials the primary one.
     RotateKeys(rotate_keys::Arguments),
+    /// Collect what is needed to find out what is wrong, without secrets, into one file.
+    SupportBundle(support_bundle::Arguments),
     /// Show or check the configuration.
     Config(config::Arguments),
     /// Show every route with its policy rules.
@@ -77,6 +80,7 @@ impl Arguments {
             Command::Audit(arguments) => block_on(1, audit::run(arguments, config)),
             Command::Events(arguments) => block_on(1, events::run(arguments, config)),
             Command::Operations(arguments) => block_on(1, operations::run(arguments, config)),
+            Command::SupportBundle(arguments) => block_on(1, support_bundle::run(arguments, config)),
             Command::Host(arguments) => block_on(1, host::run(arguments, config)),
             Command::JoinToken(arguments) => block_on(1, token::create(arguments, config)),
             Command::Authority(arguments) => block_on(1, authority::run(arguments, config)),

@@ -4,6 +4,7 @@ pub(crate) mod http;
 mod tls;
 
 use crate::{admin, wiring::Cloud};
+use ::http::{HeaderName, header::CONTENT_TYPE};
 use anyhow::Context as _;
 use axum::{Router, extract::State, routing::get};
 use controller_web::mount;
@@ -33,6 +34,7 @@ pub async fn serve(cloud: Arc<Cloud>, stop: CancellationToken) -> anyhow::Result
     tasks.spawn(federate(cloud.clone(), federation, stop.clone()));
     tasks.spawn(admin::socket(cloud.clone(), stop.clone()));
     tracing::info!(url = config.api.base_url(), federation = %config.federation.listen, "the controller serves");
+    crate::notify::ready();
     let mut result = Ok(());
     while let Some(ended) = tasks.join_next().await {
         // One that failed takes the others along.
@@ -56,8 +58,11 @@ async fn federate(cloud: Arc<Cloud>, listener: TcpListener, stop: CancellationTo
 }
 
 fn metrics_router(cloud: &Arc<Cloud>) -> Router {
-    let metrics = cloud.platform.metrics.clone();
-    Router::new()
-        .route("/metrics", get(|State(metrics): State<Arc<crate::metrics::Metrics>>| async move { metrics.render() }))
-        .with_state(metrics)
+    Router::new().route("/metrics", get(metrics)).with_state(cloud.clone())
+}
+
+async fn metrics(State(cloud): State<Arc<Cloud>>) -> ([(HeaderName, &'static str); 1], String) {
+    let mut page = cloud.platform.metrics.page();
+    crate::metrics::cloud::add(&cloud, &mut page).await;
+    ([(CONTENT_TYPE, "text/plain; version=0.0.4")], page.text())
 }

@@ -17,6 +17,7 @@ use controller_compute::Compute;
 use controller_db::Db;
 use controller_fleet::{Authority, Hub};
 use controller_identity::Identity;
+use controller_image::ImageService;
 use controller_network::NetworkService;
 use controller_placement::PlacementService;
 use controller_web::{RouteInfo, RuleDefault, Service, WebState};
@@ -61,6 +62,8 @@ pub struct Cloud {
     pub compute: Compute,
     /// For the audit.
     pub networks: NetworkService,
+    /// What servers are made of.
+    pub images: ImageService,
     /// How full the hosts are.
     pub placement: PlacementService,
 }
@@ -106,12 +109,12 @@ impl Cloud {
         let web = web_state(&platform, identity.clone(), &policy);
         let services = vec![
             ("/identity", controller_identity::service(identity.clone(), &web)),
-            ("/image", controller_image::api::service(images, &web)),
+            ("/image", controller_image::api::service(images.clone(), &web)),
             ("/compute", controller_compute::service(compute.clone(), &web)),
             ("/network", controller_network::api::service(networks.clone(), &web)),
             ("/placement", controller_placement::service(placement.clone(), &web)),
         ];
-        Ok(Self { platform, policy, web, services, hub, identity, compute, networks, placement })
+        Ok(Self { platform, policy, web, services, hub, identity, compute, networks, images, placement })
     }
 
     /// Takes up unfinished operations and starts periodic work.

@@ -100,6 +100,13 @@ impl Runner {
         kinds.insert(O::KIND, Arc::new(Typed::new(operation)));
     }
 
+    /// Every kind that was registered.
+    pub fn kinds(&self) -> impl Iterator<Item = String> {
+        let kinds = self.0.kinds.read().unwrap_or_else(PoisonError::into_inner);
+        let kinds: Vec<_> = kinds.keys().map(|kind| (*kind).to_owned()).collect();
+        kinds.into_iter()
+    }
+
     /// Takes up what was left unfinished and keeps claiming. Called once, after all kinds were registered.
     ///
     /// # Errors

@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 pub struct Board {
     content: Mutex<Content>,
     news: Notify,
+    exits: Mutex<BTreeMap<&'static str, u64>>,
 }
 
 #[derive(Debug, Default)]
@@ -31,6 +32,16 @@ impl Board {
             drop(content);
             self.news.notify_one();
         }
+    }
+
+    /// Counts the end of a guest's process.
+    pub(crate) fn count_exit(&self, reason: &'static str) {
+        *self.exits.lock().unwrap_or_else(PoisonError::into_inner).entry(reason).or_default() += 1;
+    }
+
+    /// How many guests' processes ended since this program's start, by reason; reasons that did not occur are missing.
+    pub fn exits(&self) -> BTreeMap<&'static str, u64> {
+        self.exits.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Waits for changes and takes them. For one reader; a guest that is gone is forgotten when this was taken.

@@ -53,6 +53,21 @@ pub enum EndedBy {
     Crash,
 }
 
+impl EndedBy {
+    /// Every reason, and the end of a process that never came up.
+    pub const WORDS: [&str; 5] = ["request", "host", "guest", "crash", "start"];
+
+    /// A word for metrics.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Request => "request",
+            Self::Host => "host",
+            Self::Guest => "guest",
+            Self::Crash => "crash",
+        }
+    }
+}
+
 /// What to do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {

@@ -100,6 +100,10 @@ impl GuestsHandle {
         Ok(handle)
     }
 
+    pub(crate) fn layout(&self) -> &Layout {
+        &self.context.layout
+    }
+
     /// The states of all guests.
     #[must_use]
     pub fn board(&self) -> Arc<Board> {

@@ -33,8 +33,10 @@ mod process;
 mod record;
 pub mod shutdown;
 mod uids;
+mod usage;
 
 pub use board::Board;
 pub use config::GuestsConfig;
 pub use handle::{Changes, GuestsHandle, StartError};
 pub use ports::GuestPorts;
+pub use usage::GuestUsage;

@@ -36,6 +36,7 @@ pub use config::{NetConfig, PhysicalNetwork};
 pub use error::NetError;
 pub use handle::{Convergence, NetHandle, PreparedPort};
 pub use inventory::Item;
+pub use plan::tap_name;
 
 #[cfg(test)]
 mod tests;

@@ -34,7 +34,7 @@ const OWNERS: &[(&str, &[&str])] = &[
             "controller/fleet/",
             "controller/src/admin/",
             "hostd/src/federation/",
-            "hostd/src/local.rs",
+            "hostd/src/metrics.rs",
             "hostd/tests/",
         ],
     ),

@@ -7,6 +7,7 @@ mod fuzz;
 mod hosts;
 mod image;
 mod lab;
+mod monitoring;
 mod setup;
 mod story;
 mod tempest;
@@ -41,6 +42,8 @@ enum Command {
     Lab(lab::Arguments),
     /// Build and check the appliance: an image that makes a controller, a host or both of a bare machine
     Image(image::Arguments),
+    /// Check rules and dashboards with a real Prometheus that scrapes a cloud
+    Monitoring,
     /// Throw bytes at what reads the bytes of strangers
     Fuzz(fuzz::Arguments),
     /// Run OpenStack's own test suite against a cloud and print its table
@@ -57,6 +60,7 @@ fn main() -> Result<()> {
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Lab(arguments) => lab::run(&arguments),
         Command::Image(arguments) => image::run(&arguments),
+        Command::Monitoring => monitoring::run(),
         Command::Fuzz(arguments) => fuzz::run(&arguments),
         Command::Tempest(arguments) => tempest::run(&arguments),
     }

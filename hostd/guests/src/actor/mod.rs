@@ -195,6 +195,7 @@ impl Actor {
                 self.fail(said.unwrap_or(reason));
             }
         }
+        self.context.board.count_exit(self.record.ended.map_or("start", EndedBy::word));
         tracing::info!(guest = %self.id, ended = ?self.record.ended, reason = self.record.reason, "a guest's process has ended");
         self.store();
     }

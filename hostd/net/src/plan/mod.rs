@@ -26,6 +26,7 @@ use crate::model::ObjectKey;
 pub(crate) use desired::Desired;
 pub(crate) use filter::FilterPlan;
 pub(crate) use guest::interface;
+pub use names::tap as tap_name;
 pub(crate) use network::{METADATA_V4, METADATA_V6};
 pub(crate) use service::{Client, DhcpSubnet, ServicePlan};
 

@@ -42,7 +42,7 @@ pub(crate) fn service_veth(network: &NetworkId) -> String {
 }
 
 /// The port's tap.
-pub(crate) fn tap(port: &PortId) -> String {
+pub fn tap(port: &PortId) -> String {
     short(TAP_PREFIX, port.as_str())
 }
 

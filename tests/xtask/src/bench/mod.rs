@@ -2,7 +2,7 @@
 
 mod api;
 mod boot;
-mod cloud;
+pub mod cloud;
 mod footprint;
 mod identity;
 mod load;
