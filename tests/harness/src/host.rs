@@ -15,6 +15,7 @@ use crate::{
 };
 use anyhow::{Context as _, Result, ensure};
 use nix::{
+    mount::{MntFlags, umount2},
     sched::{CloneFlags, setns},
     sys::signal::{Signal, kill},
     unistd::Pid,
@@ -263,6 +264,12 @@ impl Drop for Host {
         for guest in self.guests() {
             guest.kill();
         }
+        // Its folder can be removed only when nothing is mounted there.
+        for namespace in self.namespaces() {
+            // Its hostd may have removed it by itself.
+            let _ = umount2(&self.folder.join("netns").join(namespace), MntFlags::MNT_DETACH);
+        }
+        let _ = umount2(&self.folder.join("netns"), MntFlags::MNT_DETACH);
         drop_cgroups(&self.cgroup());
     }
 }
