@@ -88,7 +88,12 @@ mod tests {
         let id: GuestId = "11111111-2222-4333-8444-555555555555".parse().unwrap();
         let mut child = std::process::Command::new("sleep").arg0(own.argument(&id)).arg("60").spawn().unwrap();
         let pid = i32::try_from(child.id()).unwrap();
-        let found = own.processes().remove(&id).unwrap_or_default();
+        // The kernel lets us go on a moment before the child has its arguments.
+        let look = |_| {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+            own.processes().remove(&id)
+        };
+        let found = (0..1000).find_map(look).unwrap_or_default();
         let found_by_other = other.processes();
         child.kill().unwrap();
         child.wait().unwrap();
