@@ -9,6 +9,7 @@ mod image;
 mod lab;
 mod monitoring;
 mod setup;
+mod sim;
 mod story;
 mod tempest;
 mod test;
@@ -44,6 +45,8 @@ enum Command {
     Image(image::Arguments),
     /// Check rules and dashboards with a real Prometheus that scrapes a cloud
     Monitoring,
+    /// Measure a controller with very many simulated hosts
+    Sim(sim::Arguments),
     /// Throw bytes at what reads the bytes of strangers
     Fuzz(fuzz::Arguments),
     /// Run OpenStack's own test suite against a cloud and print its table
@@ -61,6 +64,7 @@ fn main() -> Result<()> {
         Command::Lab(arguments) => lab::run(&arguments),
         Command::Image(arguments) => image::run(&arguments),
         Command::Monitoring => monitoring::run(),
+        Command::Sim(arguments) => sim::run(&arguments),
         Command::Fuzz(arguments) => fuzz::run(&arguments),
         Command::Tempest(arguments) => tempest::run(&arguments),
     }

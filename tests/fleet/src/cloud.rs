@@ -1,0 +1,175 @@
+//! A controller with its hosts: joining, servers, lists, a restart.
+
+use crate::{
+    figure::Figure,
+    host::{Counts, Host},
+    process::Process,
+};
+use anyhow::{Context as _, Result, ensure};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use humilis_harness::{postgres::Postgres, rest::Client};
+use serde_json::{Value, json};
+use std::{
+    path::PathBuf,
+    sync::{Arc, atomic::Ordering},
+    time::{Duration, Instant},
+};
+
+/// Requests at a time.
+const CONCURRENCY: usize = 16;
+/// Servers of one network: a cloud of many tenants, not one of a thousand machines in one segment.
+const PER_NETWORK: usize = 20;
+/// How many lists are timed.
+const LISTS: usize = 200;
+/// How long anything may take.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// What is measured.
+pub struct Plan {
+    /// The controller's program.
+    pub controller: PathBuf,
+    /// How many hosts.
+    pub hosts: usize,
+    /// How many servers.
+    pub servers: usize,
+    /// `sqlite` or `postgres`.
+    pub database: &'static str,
+}
+
+/// Measures it.
+pub async fn measure(plan: &Plan) -> Result<Vec<Figure>> {
+    let folder = tempfile::Builder::new().prefix("humilis-fleet-").tempdir()?;
+    let postgres = (plan.database == "postgres").then(Postgres::start).transpose()?;
+    let url = postgres.as_ref().map(Postgres::url).unwrap_or_default();
+    let mut process = Process::start(&plan.controller, folder.path(), &url)?;
+    let client = process.login().await?;
+    let name = |what: &str| format!("{}, {} hosts: {what}", plan.database, plan.hosts);
+    let mut figures = Vec::new();
+
+    let began = Instant::now();
+    let hosts = enrol(&process, plan.hosts).await?;
+    figures.push(Figure::plain(name("joining"), plan.hosts as f64 / began.elapsed().as_secs_f64(), "1/s"));
+    let counts = Arc::new(Counts::default());
+    let began = Instant::now();
+    let streams: Vec<_> = hosts.into_iter().map(|host| tokio::spawn(host.run(counts.clone()))).collect();
+    converged(&counts, plan.hosts).await?;
+    figures.push(Figure::plain(name("all streams"), began.elapsed().as_secs_f64(), "s"));
+
+    let cloud = Cloud::prepare(client, plan.servers).await?;
+    let (began, cpu) = (Instant::now(), process.cpu()?);
+    cloud.create(plan.servers).await?;
+    let took = began.elapsed().as_secs_f64();
+    let cpu = (process.cpu()? - cpu) * 1000.0 / plan.servers as f64;
+    figures.push(Figure::at_least(name("servers until ACTIVE"), plan.servers as f64 / took, "1/s", 200.0));
+    figures.push(Figure::plain(name("controller's processor time per server"), cpu, "ms"));
+    figures.push(Figure::at_most(name("a list of 1,000 servers, p99"), cloud.list().await?, "ms", 50.0));
+    let (now, most) = process.memory()?;
+    figures.push(Figure::at_most(name("controller's memory"), now, "MiB", 512.0));
+    figures.push(Figure::plain(name("controller's memory, most"), most, "MiB"));
+    let cpu = process.cpu()?;
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    figures.push(Figure::plain(name("controller's processor, idle"), (process.cpu()? - cpu) * 10.0, "%"));
+
+    process.stop()?;
+    // Every host notices.
+    while counts.converged.load(Ordering::Relaxed) > 0 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let began = Instant::now();
+    process.launch()?;
+    converged(&counts, plan.hosts).await?;
+    figures.push(Figure::at_most(name("converged after a restart"), began.elapsed().as_secs_f64(), "s", 10.0));
+    streams.iter().for_each(tokio::task::JoinHandle::abort);
+    Ok(figures)
+}
+
+async fn enrol(process: &Process, count: usize) -> Result<Vec<Host>> {
+    let (url, ca, token) = (process.federation(), process.ca()?, process.token(count)?);
+    let join = |number: usize| Host::enrol(&url, &ca, &token, format!("host-{number:05}"));
+    stream::iter((0..count).map(join)).buffer_unordered(CONCURRENCY).try_collect().await
+}
+
+async fn converged(counts: &Counts, wanted: usize) -> Result<()> {
+    let end = Instant::now() + PATIENCE;
+    while counts.converged.load(Ordering::Relaxed) < wanted {
+        ensure!(Instant::now() < end, "{} of {wanted} hosts are connected", counts.converged.load(Ordering::Relaxed));
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    Ok(())
+}
+
+/// What servers are made of.
+struct Cloud {
+    client: Client,
+    image: String,
+    flavor: String,
+    networks: Vec<String>,
+}
+
+impl Cloud {
+    async fn prepare(client: Client, servers: usize) -> Result<Self> {
+        let image = json!({"name": "small", "disk_format": "aki", "container_format": "aki", "visibility": "public"});
+        let image = text(&client.call("POST", "image", "/v2/images", Some(image)).await?["id"])?;
+        let bytes = tempfile::NamedTempFile::new()?;
+        std::fs::write(bytes.path(), b"nobody starts it")?;
+        client.upload(&image, bytes.path()).await?;
+        let quota = json!({"quota_set": {"instances": -1, "cores": -1, "ram": -1}});
+        client.call("PUT", "compute", &format!("/os-quota-sets/{}", client.project_id), Some(quota)).await?;
+        let quota = json!({"quota": {"port": -1, "network": -1, "subnet": -1}});
+        client.call("PUT", "network", &format!("/v2.0/quotas/{}", client.project_id), Some(quota)).await?;
+        let flavor = json!({"flavor": {"name": "sim", "ram": 512, "vcpus": 1, "disk": 1}});
+        let flavor = text(&client.call("POST", "compute", "/flavors", Some(flavor)).await?["flavor"]["id"])?;
+        let mut networks = Vec::new();
+        for number in 0..servers.div_ceil(PER_NETWORK) {
+            let network = json!({"network": {"name": format!("net-{number}")}});
+            let network = client.call("POST", "network", "/v2.0/networks", Some(network)).await?;
+            let network = text(&network["network"]["id"])?;
+            let subnet = json!({"subnet": {"network_id": network, "ip_version": 4, "cidr": "10.0.0.0/24"}});
+            client.call("POST", "network", "/v2.0/subnets", Some(subnet)).await?;
+            networks.push(network);
+        }
+        Ok(Self { client, image, flavor, networks })
+    }
+
+    /// Asks for so many servers and waits until all are ACTIVE.
+    async fn create(&self, count: usize) -> Result<()> {
+        let posted = stream::iter((0..count).map(|number| self.post(number))).buffer_unordered(CONCURRENCY);
+        posted.try_collect::<Vec<()>>().await?;
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let listed = self.client.call("GET", "compute", "/servers?status=BUILD&limit=1", None).await?;
+            if listed["servers"].as_array().is_some_and(Vec::is_empty) {
+                break;
+            }
+            ensure!(Instant::now() < end, "servers are still being built");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let failed = self.client.call("GET", "compute", "/servers?status=ERROR&limit=1", None).await?;
+        ensure!(failed["servers"].as_array().is_some_and(Vec::is_empty), "a server failed: {failed}");
+        Ok(())
+    }
+
+    async fn post(&self, number: usize) -> Result<()> {
+        let network = &self.networks[number % self.networks.len()];
+        let server = json!({"server": {"name": format!("server-{number}"), "imageRef": self.image,
+            "flavorRef": self.flavor, "networks": [{"uuid": network}]}});
+        self.client.call("POST", "compute", "/servers", Some(server)).await.map(drop)
+    }
+
+    /// The 99th percentile of a list, ms.
+    async fn list(&self) -> Result<f64> {
+        let mut times = Vec::new();
+        for _ in 0..LISTS {
+            let began = Instant::now();
+            let listed = self.client.call("GET", "compute", "/servers?limit=1000", None).await?;
+            ensure!(listed["servers"].is_array(), "there is no list");
+            times.push(began.elapsed().as_secs_f64() * 1000.0);
+        }
+        times.sort_by(f64::total_cmp);
+        times.get(LISTS * 99 / 100).copied().context("nothing was timed")
+    }
+}
+
+fn text(value: &Value) -> Result<String> {
+    value.as_str().map(str::to_owned).with_context(|| format!("{value} is no text"))
+}
