@@ -79,11 +79,13 @@ async fn get(service: &NetworkService, host: HostId, key: ObjectKey) -> Result<O
         ObjectKey::Router(id) => touch::hosts_of_router(&mut conn, id).await?.contains(&host),
         ObjectKey::SecurityGroup(id) => touch::hosts_of_group(&mut conn, id).await?.contains(&host),
     };
+    // Whoever holds a connection while it waits for another may wait for those who do the same.
+    drop(conn);
     if !there {
         return Ok(None);
     }
     let view = View { service, host, known: service.hosts().await? };
-    build(&mut conn, &view, key).await
+    build(&mut *service.read().await?, &view, key).await
 }
 
 async fn build(conn: &mut Connection, view: &View<'_>, key: ObjectKey) -> Result<Option<Desired>> {
