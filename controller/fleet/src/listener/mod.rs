@@ -16,6 +16,8 @@ use tonic::transport::Server;
 const REFRESH: Duration = Duration::from_secs(86_400);
 /// A host that vanished without a word is noticed after about two of these.
 const KEEPALIVE: Duration = Duration::from_secs(10);
+/// How long hosts' calls may take to end when the controller stops.
+const GRACE: Duration = Duration::from_secs(2);
 
 /// Why the listener could not run.
 #[derive(Debug, thiserror::Error)]
@@ -46,13 +48,21 @@ pub async fn serve(
     let incoming = tls::accept(listener, current, stop.clone());
     tokio::spawn(refresh(Arc::clone(&authority), names.to_vec(), hub.clock.clone(), config, stop.clone()));
     let service = grpc::Grpc { hub, authority };
-    Server::builder()
+    let serving = Server::builder()
         .http2_keepalive_interval(Some(KEEPALIVE))
         .http2_keepalive_timeout(Some(KEEPALIVE))
         .add_service(EnrolmentServer::new(grpc::Enrolment(service.clone())))
         .add_service(FederationServer::new(grpc::Membership(service)))
-        .serve_with_incoming_shutdown(incoming, stop.cancelled_owned())
-        .await?;
+        .serve_with_incoming_shutdown(incoming, stop.clone().cancelled_owned());
+    // Hosts' streams never end by themselves; what else runs, they take up again.
+    let late = async {
+        stop.cancelled().await;
+        tokio::time::sleep(GRACE).await;
+    };
+    tokio::select! {
+        ended = serving => ended?,
+        () = late => {}
+    }
     Ok(())
 }
 
