@@ -28,15 +28,7 @@ impl From<ApiError> for Failure {
 
 impl From<DbError> for Failure {
     fn from(error: DbError) -> Self {
-        Self(match error {
-            DbError::Busy(_) => ApiError::unavailable(error),
-            DbError::UniqueViolation { .. }
-            | DbError::ForeignKeyViolation
-            | DbError::UnknownScheme
-            | DbError::UnknownMigration { .. }
-            | DbError::Corrupt { .. }
-            | DbError::Sqlx(_) => ApiError::internal(error),
-        })
+        Self(if error.is_busy() { ApiError::unavailable(error) } else { ApiError::internal(error) })
     }
 }
 

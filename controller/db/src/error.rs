@@ -51,6 +51,12 @@ impl DbError {
         matches!(self, Self::UniqueViolation { table, constraint } if table == in_table && constraint.contains(column))
     }
 
+    /// Whether the same may succeed if it is asked again.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        matches!(self, Self::Busy(_))
+    }
+
     /// For a value that a store cannot read back.
     pub fn corrupt(column: &str, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Corrupt { column: column.to_owned(), source: source.into() }

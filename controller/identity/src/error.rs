@@ -108,15 +108,8 @@ impl From<IdentityError> for ApiError {
                 Self::new(StatusCode::TOO_MANY_REQUESTS, refused)
                     .header(header::RETRY_AFTER, HeaderValue::from(seconds))
             }
-            IdentityError::Db(DbError::Busy(source)) => Self::unavailable(source),
-            IdentityError::Db(
-                source @ (DbError::UniqueViolation { .. }
-                | DbError::ForeignKeyViolation
-                | DbError::UnknownScheme
-                | DbError::UnknownMigration { .. }
-                | DbError::Corrupt { .. }
-                | DbError::Sqlx(_)),
-            ) => Self::internal(source),
+            IdentityError::Db(source) if source.is_busy() => Self::unavailable(source),
+            IdentityError::Db(source) => Self::internal(source),
             IdentityError::Internal(reason) => Self::internal(reason),
         }
     }

@@ -56,15 +56,8 @@ impl From<PlacementError> for ApiError {
             PlacementError::Invalid(message) => Self::bad_request(message),
             PlacementError::BadValue(message) => Self::bad_request(message).kind("placement.query.bad_value"),
             PlacementError::MissingValue(message) => Self::bad_request(message).kind("placement.query.missing_value"),
-            PlacementError::Db(DbError::Busy(source)) => Self::unavailable(source),
-            PlacementError::Db(
-                source @ (DbError::UniqueViolation { .. }
-                | DbError::ForeignKeyViolation
-                | DbError::UnknownScheme
-                | DbError::UnknownMigration { .. }
-                | DbError::Corrupt { .. }
-                | DbError::Sqlx(_)),
-            ) => Self::internal(source),
+            PlacementError::Db(source) if source.is_busy() => Self::unavailable(source),
+            PlacementError::Db(source) => Self::internal(source),
         }
     }
 }

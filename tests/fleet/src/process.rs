@@ -14,7 +14,7 @@ use std::{
     net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 /// The administrator's password.
@@ -98,15 +98,7 @@ impl Process {
             password: PASSWORD.to_owned(),
             project: "admin".to_owned(),
         };
-        let end = Instant::now() + START;
-        loop {
-            match Client::login(&login).await {
-                Err(_) if Instant::now() < end => tokio::time::sleep(Duration::from_millis(50)).await,
-                other => {
-                    return other.with_context(|| fs::read_to_string(self.folder.join("log")).unwrap_or_default());
-                }
-            }
-        }
+        Client::login_when_up(&login, START, &self.folder.join("log")).await
     }
 
     /// Processor time so far, seconds.

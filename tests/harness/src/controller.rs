@@ -7,7 +7,7 @@ use std::{
     net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
     process::{Child, Command},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 /// The administrator's password.
@@ -81,16 +81,8 @@ impl Controller {
             password: PASSWORD.to_owned(),
             project: "admin".to_owned(),
         };
-        let end = Instant::now() + START;
-        loop {
-            match Client::login(&login).await {
-                Err(_) if Instant::now() < end => tokio::time::sleep(Duration::from_millis(100)).await,
-                other => {
-                    let log = || fs::read_to_string(self.folder.join("controller.log")).unwrap_or_default();
-                    return other.map(|client| client.at("identity", self.endpoint())).with_context(log);
-                }
-            }
-        }
+        let client = Client::login_when_up(&login, START, &self.folder.join("controller.log")).await?;
+        Ok(client.at("identity", self.endpoint()))
     }
 
     /// `kill -9`, at once.

@@ -2,7 +2,13 @@
 
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::{Value, json};
-use std::{collections::HashMap, path::Path, sync::Once, time::Duration};
+use std::{
+    collections::HashMap,
+    fs,
+    path::Path,
+    sync::Once,
+    time::{Duration, Instant},
+};
 
 /// Who logs in, where.
 #[derive(Clone, Debug)]
@@ -58,6 +64,20 @@ impl Client {
         let project_id = body["token"]["project"]["id"].as_str().context("the token has no project")?.to_owned();
         let user_id = body["token"]["user"]["id"].as_str().context("the token has no user")?.to_owned();
         Ok(Self { http, token, endpoints, project_id, user_id })
+    }
+
+    /// Logs in as soon as identity answers.
+    ///
+    /// # Errors
+    /// When it does not in time; the error holds what the log of who should answer says.
+    pub async fn login_when_up(login: &Login, patience: Duration, log: &Path) -> Result<Self> {
+        let end = Instant::now() + patience;
+        loop {
+            match Self::login(login).await {
+                Err(_) if Instant::now() < end => tokio::time::sleep(Duration::from_millis(50)).await,
+                other => return other.with_context(|| fs::read_to_string(log).unwrap_or_default()),
+            }
+        }
     }
 
     /// The token's text.
