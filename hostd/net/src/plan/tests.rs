@@ -139,22 +139,19 @@ fn another_port_leaves_the_others_rules_alone() {
 }
 
 #[test]
-fn a_new_member_changes_its_set_only() {
+fn members_that_come_and_go_are_all_that_changes_of_a_set() {
     let with = |members: &[&str]| {
         let friends = group("friends", &[], members);
         let open = group("g", &[Remote::Group("friends".into())], &[]);
         plan(vec![Object::SecurityGroup(friends), Object::SecurityGroup(open), Object::Port(port("one", 5, &["g"]))])
             .filter
     };
-    let script = filter::delta(&with(&["10.0.0.8"]), &with(&["10.0.0.8", "10.0.0.9"]), Tracking::Bridge).unwrap();
+    let (before, after) = (with(&["10.0.0.7", "10.0.0.8"]), with(&["10.0.0.8", "10.0.0.9"]));
+    let script = filter::delta(&before, &after, Tracking::Bridge).unwrap();
     let lines: Vec<&str> = script.lines().collect();
     assert_eq!(
         lines,
-        [
-            "add set bridge humilis m4-friends { type ipv4_addr; }",
-            "flush set bridge humilis m4-friends",
-            "add element bridge humilis m4-friends { 10.0.0.8, 10.0.0.9 }",
-        ]
+        ["delete element bridge humilis m4-friends { 10.0.0.7 }", "add element bridge humilis m4-friends { 10.0.0.9 }",]
     );
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::net::IpAddr;
 
 use super::{AddressSet, FilterPlan, MAPS};
 use crate::plan::names;
@@ -58,16 +59,19 @@ pub(crate) fn delta(old: &FilterPlan, new: &FilterPlan, tracking: Tracking) -> O
         return None;
     }
     let mut script = String::new();
-    let sets = new.sets.iter().filter(|(name, set)| old.sets.get(*name) != Some(set));
+    let sets = new.sets.iter().filter(|(name, _)| !old.sets.contains_key(*name));
     let chains = new.chains.iter().filter(|(name, rules)| old.chains.get(*name) != Some(rules));
     declare(&mut script, sets.clone(), chains.clone().map(|(name, _)| name));
-    for (name, _) in sets.clone() {
-        let _infallible = writeln!(script, "flush set bridge humilis {name}");
-    }
     for (name, _) in chains.clone() {
         let _infallible = writeln!(script, "flush chain bridge humilis {name}");
     }
     fill(&mut script, sets, chains);
+    for (name, set) in &new.sets {
+        if let Some(before) = old.sets.get(name) {
+            change_elements(&mut script, "delete", name, before.addresses.difference(&set.addresses));
+            change_elements(&mut script, "add", name, set.addresses.difference(&before.addresses));
+        }
+    }
     let none = BTreeMap::new();
     for map in MAPS {
         let (before, after) = (old.maps.get(map).unwrap_or(&none), new.maps.get(map).unwrap_or(&none));
@@ -115,14 +119,20 @@ fn fill<'a>(
     sets: impl Iterator<Item = (&'a String, &'a AddressSet)>,
     chains: impl Iterator<Item = (&'a String, &'a Vec<String>)>,
 ) {
-    for (name, set) in sets.filter(|(_, set)| !set.addresses.is_empty()) {
-        let addresses: Vec<String> = set.addresses.iter().map(ToString::to_string).collect();
-        let _infallible = writeln!(script, "add element bridge humilis {name} {{ {} }}", addresses.join(", "));
+    for (name, set) in sets {
+        change_elements(script, "add", name, set.addresses.iter());
     }
     for (name, rules) in chains {
         for rule in rules {
             let _infallible = writeln!(script, "add rule bridge humilis {name} {rule}");
         }
+    }
+}
+
+fn change_elements<'a>(script: &mut String, verb: &str, set: &str, addresses: impl Iterator<Item = &'a IpAddr>) {
+    let addresses: Vec<String> = addresses.map(ToString::to_string).collect();
+    if !addresses.is_empty() {
+        let _infallible = writeln!(script, "{verb} element bridge humilis {set} {{ {} }}", addresses.join(", "));
     }
 }
 
