@@ -56,7 +56,7 @@ impl Kernel {
         let chains: BTreeSet<String> = chains(&listing).collect();
         let present = names(&listing);
         let whole =
-            HOOKED.iter().all(|chain| chains.contains(*chain)) && done.names().all(|name| present.contains(name));
+            FIXED.iter().all(|chain| chains.contains(*chain)) && done.names().all(|name| present.contains(name));
         if !whole || present.iter().any(|name| !done.explains(name)) {
             self.filter = None;
         }
@@ -93,12 +93,22 @@ fn names(listing: &Value) -> BTreeSet<String> {
     let taps = entries.filter_map(|entry| Some(entry.get(0)?.as_str()?.to_owned()));
     let mut names: BTreeSet<String> = chains(listing).collect();
     names.extend(sets.chain(taps));
-    names.retain(|name| !HOOKED.contains(&name.as_str()) && !TRACKING.contains(&name.as_str()));
+    names.retain(|name| !FIXED.contains(&name.as_str()) && !TRACKING.contains(&name.as_str()));
     names
 }
 
 /// Chains that are there as long as the table is.
-const HOOKED: [&str; 4] = ["from-spoof", "from-port", "to-port", "to-port-local"];
+const FIXED: [&str; 9] = [
+    "from-spoof",
+    "from-port",
+    "to-port",
+    "to-port-local",
+    "spoof-any",
+    "egress-any",
+    "egress-any-stateless",
+    "ingress-any",
+    "ingress-any-stateless",
+];
 /// Chains that are there with nf_conntrack_bridge only.
 const TRACKING: [&str; 2] = ["state", "zones"];
 

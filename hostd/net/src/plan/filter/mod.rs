@@ -2,8 +2,8 @@
 //!
 //! A packet from a port passes `spoof` (hook prerouting, before connection tracking) and `egress` (prerouting, after it); a
 //! packet to a port passes `ingress` (hooks forward and output). Each is one lookup of the interface in a verdict map that
-//! leads to the port's own chain, which jumps to the chains of its security groups; remote groups are sets of addresses.
-//! So a port, a group's rules and a group's members change independently. A tap that is in no map passes nothing.
+//! leads to the port's own chain, which jumps to what holds for every port and to the chains of its security groups; remote
+//! groups are sets of addresses. So a port, a group's rules and a group's members change independently. A tap that is in no map passes nothing.
 //!
 //! Connection tracking: br_netfilter shows bridged packets to the inet family, where they are tracked; where it is missing,
 //! nf_conntrack_bridge tracks in the bridge family. Either way a chain right after tracking notes the state in the packet's
@@ -34,7 +34,7 @@ pub(crate) const MAPS: [&str; 3] = ["spoof", "egress", "ingress"];
 /// The packet filter of the host's namespace.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct FilterPlan {
-    /// Rules by chain; hooked chains excepted.
+    /// Rules by chain; those that are always there excepted.
     pub(crate) chains: BTreeMap<String, Vec<String>>,
     /// Addresses by set.
     pub(crate) sets: BTreeMap<String, AddressSet>,

@@ -1,4 +1,4 @@
-//! A port's chains.
+//! A port's chains, and those that they share: what holds for every port is written once.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,6 +8,17 @@ use super::{FilterPlan, Permits, group, script};
 use crate::mac::MacAddr;
 use crate::model::{Direction, Port, SecurityGroupId};
 use crate::plan::{Desired, names};
+
+/// The chains that ports' chains jump to, and their rules: there as long as the table is.
+pub(super) fn shared() -> [(&'static str, Vec<String>); 5] {
+    [
+        (SPOOF, SPOOF_RULES.map(str::to_owned).to_vec()),
+        (egress_chain(true), egress_rules(true)),
+        (egress_chain(false), egress_rules(false)),
+        (ingress_chain(true), ingress_rules(true)),
+        (ingress_chain(false), ingress_rules(false)),
+    ]
+}
 
 /// Plans a port's chains and its entries in the verdict maps.
 pub(super) fn plan(desired: &Desired, port: &Port, bridge: Option<String>, plan: &mut FilterPlan) {
@@ -70,25 +81,32 @@ fn sources(port: &Port) -> BTreeMap<MacAddr, Sources> {
     all
 }
 
+/// One value as it is, several as a set, which costs the kernel more.
 fn list<T: ToString>(items: impl IntoIterator<Item = T>) -> String {
     let items: Vec<String> = items.into_iter().map(|item| item.to_string()).collect();
-    format!("{{ {} }}", items.join(", "))
+    match items.as_slice() {
+        [one] => one.clone(),
+        several => format!("{{ {} }}", several.join(", ")),
+    }
 }
+
+/// Chain of what every port may and may not claim to be.
+const SPOOF: &str = "spoof-any";
+
+const SPOOF_RULES: [&str; 6] = [
+    "ip saddr 0.0.0.0 ip daddr 255.255.255.255 udp sport 68 udp dport 67 accept",
+    "ether type ip udp sport 67 udp dport 68 drop",
+    "ether type ip6 udp sport 547 udp dport 546 drop",
+    "icmpv6 type { nd-router-advert, nd-redirect } drop",
+    // Duplicate address detection asks before it has an address (RFC 5227, RFC 4862).
+    "arp operation request arp saddr ip 0.0.0.0 accept",
+    "ip6 saddr :: icmpv6 type { nd-neighbor-solicit, nd-router-solicit, mld-listener-report, mld2-listener-report } accept",
+];
 
 /// Whether a packet's source is the port's. Runs before connection tracking, so that a forged packet touches no connection.
 fn spoof(port: &Port) -> Vec<String> {
     let sources = sources(port);
-    let mut rules = vec![
-        format!("ether saddr != {} drop", list(sources.keys())),
-        "ip saddr 0.0.0.0 ip daddr 255.255.255.255 udp sport 68 udp dport 67 accept".to_owned(),
-        "ether type ip udp sport 67 udp dport 68 drop".to_owned(),
-        "ether type ip6 udp sport 547 udp dport 546 drop".to_owned(),
-        "icmpv6 type { nd-router-advert, nd-redirect } drop".to_owned(),
-        // Duplicate address detection asks before it has an address (RFC 5227, RFC 4862).
-        "arp operation request arp saddr ip 0.0.0.0 accept".to_owned(),
-        "ip6 saddr :: icmpv6 type { nd-neighbor-solicit, nd-router-solicit, mld-listener-report, mld2-listener-report } accept"
-            .to_owned(),
-    ];
+    let mut rules = vec![format!("ether saddr != {} drop", list(sources.keys())), format!("jump {SPOOF}")];
     let targets: BTreeSet<Ipv6Net> = sources.values().flat_map(|s| s.v6.iter().copied()).collect();
     let targets = Ipv6Net::aggregate(&targets.into_iter().collect());
     rules.push(advertised_targets(&targets));
@@ -115,6 +133,30 @@ fn advertised_targets(targets: &[Ipv6Net]) -> String {
 }
 
 fn egress(groups: &[&SecurityGroupId], stateful: bool) -> Vec<String> {
+    judged(egress_chain(stateful), groups, Direction::Egress)
+}
+
+fn ingress(groups: &[&SecurityGroupId], stateful: bool) -> Vec<String> {
+    judged(ingress_chain(stateful), groups, Direction::Ingress)
+}
+
+/// What every port may, then what its groups let through.
+fn judged(shared: &str, groups: &[&SecurityGroupId], direction: Direction) -> Vec<String> {
+    let mut rules = vec![format!("jump {shared}")];
+    rules.extend(groups.iter().map(|id| format!("jump {}", group::chain(id, direction))));
+    rules.push("drop".to_owned());
+    rules
+}
+
+fn egress_chain(stateful: bool) -> &'static str {
+    if stateful { "egress-any" } else { "egress-any-stateless" }
+}
+
+fn ingress_chain(stateful: bool) -> &'static str {
+    if stateful { "ingress-any" } else { "ingress-any-stateless" }
+}
+
+fn egress_rules(stateful: bool) -> Vec<String> {
     let mut rules = tracked(stateful);
     rules.extend(
         [
@@ -127,12 +169,10 @@ fn egress(groups: &[&SecurityGroupId], stateful: bool) -> Vec<String> {
         ]
         .map(str::to_owned),
     );
-    rules.extend(groups.iter().map(|id| format!("jump {}", group::chain(id, Direction::Egress))));
-    rules.push("drop".to_owned());
     rules
 }
 
-fn ingress(groups: &[&SecurityGroupId], stateful: bool) -> Vec<String> {
+fn ingress_rules(stateful: bool) -> Vec<String> {
     let mut rules = tracked(stateful);
     rules.extend(
         [
@@ -147,8 +187,6 @@ fn ingress(groups: &[&SecurityGroupId], stateful: bool) -> Vec<String> {
         // Nothing remembers that the port asked.
         rules.push("ip saddr 169.254.169.254 tcp sport 80 accept".to_owned());
     }
-    rules.extend(groups.iter().map(|id| format!("jump {}", group::chain(id, Direction::Ingress))));
-    rules.push("drop".to_owned());
     rules
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::net::IpAddr;
 
-use super::{AddressSet, FilterPlan, MAPS};
+use super::{AddressSet, FilterPlan, MAPS, port};
 use crate::plan::names;
 
 /// The packet belongs to a connection that was let through.
@@ -34,6 +34,9 @@ pub(crate) fn full(plan: &FilterPlan, tracking: Tracking) -> String {
     script.push_str("table bridge humilis {\n");
     for map in MAPS {
         let _infallible = writeln!(script, "map {map} {{\ntype ifname : verdict;\n}}");
+    }
+    for (chain, rules) in port::shared() {
+        let _infallible = writeln!(script, "chain {chain} {{\n{}\n}}", rules.join("\n"));
     }
     script.push_str("}\n");
     declare(&mut script, plan.sets.iter(), plan.chains.keys());
