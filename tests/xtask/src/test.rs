@@ -38,6 +38,8 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     exec::show(&mut cargo(&["xtask", "story"]))?;
     println!("Two machines' story on this machine's KVM:");
     exec::show(&mut cargo(&["xtask", "hosts"]))?;
+    println!("What Prometheus sees of a cloud:");
+    exec::show(&mut cargo(&["xtask", "monitoring"]))?;
     println!("An unmodified Debian's story in the lab:");
     exec::show(&mut cargo(&["xtask", "lab", "story"]))?;
     println!("Some kills of daemons and guests:");
