@@ -120,6 +120,15 @@ pub async fn shut_down_guests(config: &Config, grace: Duration) -> anyhow::Resul
     shutdown::shut_down(&layout, grace).await.context("cannot find the guests")
 }
 
+/// Ends all guests likewise, then takes away what was set up in this host's network.
+///
+/// # Errors
+/// When a daemon runs, the guests cannot be found, or the kernel refuses.
+pub async fn dismantle(config: &Config, grace: Duration) -> anyhow::Result<()> {
+    shut_down_guests(config, grace).await?;
+    hostd_net::dismantle(&config.network.to_net()).await.context("cannot take the networks away")
+}
+
 /// Two daemons on one state would each undo what the other does. One that was killed may have left a child that holds the lock
 /// until it becomes another program.
 async fn lock(layout: &Layout) -> anyhow::Result<File> {

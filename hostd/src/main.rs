@@ -68,6 +68,13 @@ enum Command {
         #[arg(long, default_value_t = 60)]
         seconds: u64,
     },
+    /// Takes the host out of use, with hostd ended: shuts the guests down likewise, then takes away the networks, namespaces and
+    /// filters that were set up for them. Files stay; the next start sets all up again.
+    Dismantle {
+        /// How long guests may take.
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+    },
     /// Prints the default configuration.
     Config,
     /// Lists the fault points that HOSTD_FAULT takes.
@@ -112,6 +119,10 @@ async fn command(command: Option<Command>, config: Config) -> anyhow::Result<Exi
             log(&config)?;
             let ended = daemon::shut_down_guests(&config, Duration::from_secs(seconds)).await?;
             println!("{} guests powered off, {} were ended", ended.gracefully, ended.forced);
+        }
+        Some(Command::Dismantle { seconds }) => {
+            log(&config)?;
+            daemon::dismantle(&config, Duration::from_secs(seconds)).await?;
         }
         Some(Command::Config) => print!("{DEFAULT_FILE}"),
         Some(Command::Faults) => Point::ALL.iter().for_each(|point| println!("{}", point.name())),

@@ -10,6 +10,7 @@ use crate::config::NetConfig;
 use crate::error::NetError;
 use crate::ids::PortId;
 use crate::inventory::Item;
+use crate::kernel::Kernel;
 use crate::mac::MacAddr;
 use crate::metadata::{GuestInterface, MetadataSource};
 use crate::model::{Changes, ObjectKey};
@@ -26,6 +27,14 @@ pub struct PreparedPort {
     pub mac: MacAddr,
     /// What the guest may use.
     pub mtu: u16,
+}
+
+/// Takes away all that an actor has set up in the caller's network namespace, bridges of physical networks included. None may run.
+///
+/// # Errors
+/// What the kernel refused; the rest is done when it is called again.
+pub async fn dismantle(config: &NetConfig) -> Result<(), NetError> {
+    Kernel::new(config).await?.dismantle(config).await
 }
 
 /// What a convergence could not do. It is tried again by the next one.

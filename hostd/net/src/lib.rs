@@ -34,7 +34,7 @@ mod sys;
 
 pub use config::{NetConfig, PhysicalNetwork};
 pub use error::NetError;
-pub use handle::{Convergence, NetHandle, PreparedPort};
+pub use handle::{Convergence, NetHandle, PreparedPort, dismantle};
 pub use inventory::Item;
 pub use plan::tap_name;
 

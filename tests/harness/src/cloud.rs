@@ -212,6 +212,13 @@ impl Cloud {
     /// Ends it.
     pub fn down(mut self) {
         self.keep = false;
+        let config = self.plan.config(Daemon::Hostd);
+        if config.exists() {
+            self.end(Daemon::Hostd, Signal::SIGTERM);
+            let mut hostd = Command::new(&self.plan.programs.hostd);
+            // What it cannot take away it says, and nobody needs it.
+            drop(exec::show(hostd.arg("--config").arg(config).args(["dismantle", "--seconds", "10"])));
+        }
     }
 
     /// Starts both daemons and waits until they answer; the host enrols at the first start.

@@ -217,11 +217,13 @@ fn cable(place: &Place) -> Result<String> {
         exec::read(inside(place, "ip").args(["link", "set", "lo", "up"]))?;
     }
     let tap = "humilis-lab0".to_owned();
+    // One may be left of a machine that did not end well.
+    drop(exec::read(inside(place, "ip").args(["link", "del", &tap])));
     for words in [
         &["tuntap", "add", &tap, "mode", "tap"][..],
         &["addr", "add", OUR_ADDRESS, "dev", &tap],
         &["link", "set", &tap, "up"],
-        &["route", "add", FLOATING, "via", ADDRESS],
+        &["route", "replace", FLOATING, "via", ADDRESS],
     ] {
         exec::read(inside(place, "ip").args(words))?;
     }

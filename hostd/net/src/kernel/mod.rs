@@ -18,7 +18,7 @@ use crate::model::ObjectKey;
 use crate::netlink::Netlink;
 use crate::netns::Namespaces;
 use crate::nft::Nft;
-use crate::plan::filter::Tracking;
+use crate::plan::filter::{Tracking, removal};
 use crate::plan::{FilterPlan, LinkPlan, NamespacePlan, Plan, TapPlan, names};
 
 /// The kernel's side of this host's network.
@@ -97,6 +97,15 @@ impl Kernel {
             }
         }
         Ok(())
+    }
+
+    /// Removes all that is ours, and the bridges that were made for physical networks.
+    pub(crate) async fn dismantle(&mut self, config: &NetConfig) -> Result<(), NetError> {
+        self.remove_stale(&Plan::default(), true).await?;
+        for physical in config.physical_networks.values().filter(|physical| physical.create) {
+            self.netlink.delete_link(&physical.interface).await?;
+        }
+        self.nft.apply(removal()).await
     }
 
     fn outdated(&self, plan: &Plan) -> Vec<Item> {

@@ -67,6 +67,13 @@ impl Lab {
         lab
     }
 
+    /// Ends the actor and takes all away, twice.
+    pub(super) fn dismantle(self) {
+        drop(self.net);
+        self.runtime.block_on(crate::dismantle(&self.config)).unwrap();
+        self.runtime.block_on(crate::dismantle(&self.config)).unwrap();
+    }
+
     /// As after a restart of the daemon: another actor, no memory.
     pub(super) fn restart(&mut self) {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();

@@ -104,6 +104,20 @@ fn nothing_is_left_behind() {
 }
 
 #[test]
+fn nothing_stays_of_a_host_that_is_dismantled() {
+    let lab = Lab::with_outside();
+    let (objects, a, _) = small_cloud();
+    lab.upsert(objects);
+    let _guest = lab.guest(&a);
+    ip("link add mine type bridge");
+    lab.dismantle();
+    let left: Vec<_> = links().lines().map(|line| line.split(": ").nth(1).unwrap().to_owned()).collect();
+    assert_eq!(left, ["lo", "mine"]);
+    let tables = std::process::Command::new("nft").args(["list", "tables"]).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&tables.stdout), "");
+}
+
+#[test]
 fn planted_leftovers_are_found_and_swept() {
     let lab = Lab::new();
     let (objects, ..) = small_cloud();

@@ -26,7 +26,7 @@ use crate::config::NetConfig;
 use crate::ids::{PortId, SecurityGroupId};
 use crate::model::{Remote, Segment};
 
-pub(crate) use script::{Tracking, delta, full, tracking_probe};
+pub(crate) use script::{Tracking, delta, full, removal, tracking_probe};
 
 /// Maps from interface to chain.
 pub(crate) const MAPS: [&str; 3] = ["spoof", "egress", "ingress"];
