@@ -11,7 +11,7 @@ use controller_db::testing::TestDb;
 use controller_ports::{
     Unavailable,
     fleet::{AskError, Fleet, Host, HostChange, HostChangeError, HostResources, Membership, ObjectKey},
-    network::{AttachRequest, RequestedNic},
+    network::{AttachError, AttachRequest, AttachedPort, Networks as _, RequestedNic},
 };
 use controller_web::testing;
 use http::Method;
@@ -104,6 +104,13 @@ impl Cloud {
     pub async fn call(&self, method: Method, path: &str, token: &str, body: Option<Value>) -> (u16, Value) {
         let answer = testing::call(&self.router, method, path, token, body.as_ref()).await;
         (answer.status.as_u16(), answer.json())
+    }
+
+    /// Plugs a server in; its ports.
+    pub async fn attach(&self, request: &AttachRequest) -> Result<Vec<AttachedPort>, AttachError> {
+        self.service.attach(request).await?;
+        let mut ports = self.service.ports_of(&[request.server_id]).await?;
+        Ok(ports.remove(&request.server_id).unwrap_or_default())
     }
 
     pub async fn get(&self, token: &str, path: &str) -> (u16, Value) {

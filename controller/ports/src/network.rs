@@ -3,6 +3,7 @@
 use crate::Unavailable;
 use async_trait::async_trait;
 use controller_base::id::{HostId, NetworkId, PortId, ProjectId, SecurityGroupId, ServerId};
+use controller_db::Tx;
 use std::{collections::HashMap, net::IpAddr};
 
 /// One interface that a tenant asks for at server creation.
@@ -127,15 +128,15 @@ pub trait Networks: Send + Sync {
         wanted: &[String],
     ) -> Result<Vec<SecurityGroupId>, AttachError>;
     /// Makes or takes the ports and binds them to the host. Repeating it with the same server gives the same ports.
-    async fn attach(&self, request: &AttachRequest) -> Result<Vec<AttachedPort>, AttachError>;
+    async fn attach(&self, request: &AttachRequest) -> Result<(), AttachError>;
     /// Deletes the ports that `attach` made and frees those that it took. Repeating it is harmless.
     async fn detach(&self, server: ServerId) -> Result<(), Unavailable>;
     /// Deletes or frees one port of a server.
     async fn detach_port(&self, server: ServerId, port: PortId) -> Result<(), AttachError>;
     /// The ports of servers, each server's in the order of its interfaces. A server without ports is missing.
     async fn ports_of(&self, servers: &[ServerId]) -> Result<HashMap<ServerId, Vec<AttachedPort>>, Unavailable>;
-    /// Marks a server's ports `ACTIVE` (its guest runs) or `DOWN`.
-    async fn set_active(&self, server: ServerId, active: bool) -> Result<(), Unavailable>;
+    /// Marks a server's ports `ACTIVE`: its guest runs.
+    async fn set_active(&self, tx: &mut Tx, server: ServerId) -> Result<(), Unavailable>;
     /// Adds or removes a security group on all of a server's ports.
     async fn change_security_group(
         &self,

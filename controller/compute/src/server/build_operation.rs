@@ -1,7 +1,7 @@
 //! Building an accepted server: ports, then the host, then waiting for the guest to run. What fails is undone, so that a server
 //! in ERROR has no ports, no room and no guest.
 
-use super::model::{Server, TaskState, VmState};
+use super::model::{Placed, Server, TaskState, VmState};
 use super::{change, store};
 use crate::{Compute, failure::sentence};
 use async_trait::async_trait;
@@ -38,11 +38,7 @@ impl Operation for Build {
     type State = State;
 
     fn steps() -> Vec<Step<Self>> {
-        vec![
-            step!("attach", Self::attach, Self::detach),
-            step!("publish", Self::publish, Self::withdraw),
-            step!("wait", Self::wait),
-        ]
+        vec![step!("place", Self::place, Self::withdraw), step!("wait", Self::wait)]
     }
 
     async fn failed(&self, run: &mut Run<State>, reason: &str) -> Result<(), StepError> {
@@ -61,14 +57,23 @@ impl Operation for Build {
 }
 
 impl Build {
-    async fn attach(&self, run: &mut Run<State>) -> Result<Outcome, StepError> {
+    /// Plugs it in, which may be repeated, and gives it to its host.
+    async fn place(&self, run: &mut Run<State>) -> Result<Outcome, StepError> {
         let server = self.wanted(run).await?;
         let Some(host) = &server.host else {
             return Err(StepError::fail("No valid host was found."));
         };
+        match self.attach(&server, host).await {
+            Ok(()) => self.publish(run).await,
+            Err(AttachError::Unavailable(error)) => self.later(run, &error.to_string()),
+            Err(error) => Err(StepError::fail(format!("Failed to allocate the network(s): {}", sentence(&error)))),
+        }
+    }
+
+    async fn attach(&self, server: &Server, host: &Placed) -> Result<(), AttachError> {
         let spec = &server.spec;
         if spec.nics.is_empty() {
-            return Ok(Outcome::Done);
+            return Ok(());
         }
         let request = AttachRequest {
             server_id: server.id,
@@ -81,16 +86,7 @@ impl Build {
             nics: spec.nics.clone(),
             security_groups: spec.security_groups.clone(),
         };
-        match self.0.networks.attach(&request).await {
-            Ok(_) => Ok(Outcome::Done),
-            Err(AttachError::Unavailable(error)) => self.later(run, &error.to_string()),
-            Err(error) => Err(StepError::fail(format!("Failed to allocate the network(s): {}", sentence(&error)))),
-        }
-    }
-
-    async fn detach(&self, run: &mut Run<State>) -> Result<Outcome, StepError> {
-        self.0.networks.detach(run.state.server).await.map_err(StepError::retry)?;
-        Ok(Outcome::Done)
+        self.0.networks.attach(&request).await
     }
 
     async fn publish(&self, run: &mut Run<State>) -> Result<Outcome, StepError> {
@@ -117,10 +113,14 @@ impl Build {
     async fn withdraw(&self, run: &mut Run<State>) -> Result<Outcome, StepError> {
         let take = |server: &Server| server.desired.published.then(|| change::withdraw(server));
         let server = self.0.advance(run.state.server, take).await.map_err(StepError::retry)?;
-        match server {
-            Some(server) if !server.gone && self.0.may_answer(&server, run.waited()).await? => Ok(Outcome::Wait(POLL)),
-            _ => Ok(Outcome::Done),
+        if let Some(server) = server
+            && !server.gone
+            && self.0.may_answer(&server, run.waited()).await?
+        {
+            return Ok(Outcome::Wait(POLL));
         }
+        self.0.networks.detach(run.state.server).await.map_err(StepError::retry)?;
+        Ok(Outcome::Done)
     }
 
     async fn wait(&self, run: &mut Run<State>) -> Result<Outcome, StepError> {
@@ -129,7 +129,10 @@ impl Build {
             VmState::Building => self.still_building(&server, run.now),
             VmState::Error => Err(StepError::fail(server.fault.map_or_else(String::new, |fault| fault.message))),
             VmState::Active | VmState::Stopped | VmState::Deleted => {
-                self.0.networks.set_active(server.id, true).await.map_err(StepError::retry)?;
+                let mut tx = self.0.db.begin().await?;
+                self.0.networks.set_active(&mut tx, server.id).await.map_err(StepError::retry)?;
+                run.record(&mut tx).await?;
+                tx.commit().await?;
                 Ok(Outcome::Done)
             }
         }

@@ -111,14 +111,13 @@ impl Networks for FakeNetworks {
             None => Ok(vec![SecurityGroupId::random()]),
         }
     }
-    async fn attach(&self, request: &AttachRequest) -> Result<Vec<AttachedPort>, AttachError> {
+    async fn attach(&self, request: &AttachRequest) -> Result<(), AttachError> {
         let full: NetworkId = FULL_NETWORK.parse().unwrap();
         if request.nics.iter().any(|nic| matches!(nic, RequestedNic::Network { id, .. } if *id == full)) {
             return Err(AttachError::Exhausted(full));
         }
-        let mut all = self.ports.lock().unwrap();
-        let ports = all.entry(request.server_id).or_insert_with(|| vec![port()]);
-        Ok(ports.clone())
+        self.ports.lock().unwrap().entry(request.server_id).or_insert_with(|| vec![port()]);
+        Ok(())
     }
     async fn detach(&self, server: ServerId) -> Result<(), Unavailable> {
         self.ports.lock().unwrap().remove(&server);
@@ -131,12 +130,10 @@ impl Networks for FakeNetworks {
         let all = self.ports.lock().unwrap();
         Ok(servers.iter().filter_map(|id| Some((*id, all.get(id)?.clone()))).collect())
     }
-    async fn set_active(&self, server: ServerId, active: bool) -> Result<(), Unavailable> {
+    async fn set_active(&self, _: &mut Tx, server: ServerId) -> Result<(), Unavailable> {
         let mut list = self.active.lock().unwrap();
         list.retain(|id| *id != server);
-        if active {
-            list.push(server);
-        }
+        list.push(server);
         Ok(())
     }
     async fn change_security_group(&self, _: &ProjectId, _: ServerId, group: &str, _: bool) -> Result<(), AttachError> {

@@ -11,9 +11,15 @@ mod shown;
 #[cfg(test)]
 mod tests;
 
-use crate::{error::Error, hosts::unavailable, service::NetworkService};
+use crate::{
+    error::Error,
+    hosts::unavailable,
+    port::{self, model::Status},
+    service::NetworkService,
+};
 use async_trait::async_trait;
 use controller_base::id::{PortId, ProjectId, SecurityGroupId, ServerId};
+use controller_db::Tx;
 use controller_ports::{
     Unavailable,
     network::{AttachError, AttachRequest, AttachedPort, Networks, RequestedNic},
@@ -38,10 +44,8 @@ impl Networks for NetworkService {
         groups::resolve(self, project, wanted).await
     }
 
-    async fn attach(&self, request: &AttachRequest) -> Result<Vec<AttachedPort>, AttachError> {
-        plug::attach(self, request).await?;
-        let mut ports = shown::ports_of(self, &[request.server_id]).await?;
-        Ok(ports.remove(&request.server_id).unwrap_or_default())
+    async fn attach(&self, request: &AttachRequest) -> Result<(), AttachError> {
+        Ok(plug::attach(self, request).await?)
     }
 
     async fn detach(&self, server: ServerId) -> Result<(), Unavailable> {
@@ -56,8 +60,9 @@ impl Networks for NetworkService {
         shown::ports_of(self, servers).await.map_err(unavailable)
     }
 
-    async fn set_active(&self, server: ServerId, active: bool) -> Result<(), Unavailable> {
-        plug::set_active(self, server, active).await.map_err(unavailable)
+    async fn set_active(&self, tx: &mut Tx, server: ServerId) -> Result<(), Unavailable> {
+        let now = self.0.clock.now();
+        port::store::set_status(tx, server, Status::Active, now).await.map(drop).map_err(unavailable)
     }
 
     async fn change_security_group(

@@ -174,17 +174,3 @@ async fn unplug(change: &mut Change, mut port: Port) -> Result<()> {
     // A floating address of the port is now kept elsewhere.
     change.touch_port(&port).await
 }
-
-/// Marks a server's ports as working or not.
-pub async fn set_active(service: &NetworkService, server: ServerId, active: bool) -> Result<()> {
-    let status = if active { Status::Active } else { Status::Down };
-    service
-        .write(move |change| {
-            async move {
-                let now = change.now;
-                port::store::set_status(change.conn(), server, status, now).await.map(drop)
-            }
-            .boxed()
-        })
-        .await
-}

@@ -14,12 +14,14 @@ async fn attaching_twice_gives_the_same_ports() {
         let taken = cloud.make("member", "ports", "port", json!({"network_id": network})).await;
         let taken = text(&taken["id"]);
         let request = request(cloud.host(), vec![nic(&network), RequestedNic::Port { id: taken.parse().unwrap() }]);
-        let first = cloud.service.attach(&request).await.unwrap();
-        assert_eq!(cloud.service.attach(&request).await.unwrap(), first);
+        let first = cloud.attach(&request).await.unwrap();
+        assert_eq!(cloud.attach(&request).await.unwrap(), first);
         assert_eq!((first.len(), first[1].id.to_string()), (2, taken.clone()));
         assert_eq!((first[0].network_name.as_str(), first[0].security_groups[0].1.as_str()), ("n", "default"));
         assert_eq!(ports(&cloud, "device_owner=compute:nova").await.len(), 2);
-        cloud.service.set_active(request.server_id, true).await.unwrap();
+        let mut tx = cloud.service.0.db.begin().await.unwrap();
+        cloud.service.set_active(&mut tx, request.server_id).await.unwrap();
+        tx.commit().await.unwrap();
         let shown = cloud.service.ports_of(&[request.server_id, ServerId::random()]).await.unwrap();
         assert_eq!(shown.len(), 1);
         assert!(shown[&request.server_id].iter().all(|port| port.status == "ACTIVE"));
@@ -41,7 +43,7 @@ async fn the_hosts_own_address_is_there_first_and_blocks_nothing() {
         let (network, subnet) = cloud.network("member", "10.0.0.0/29").await;
         assert!(ports(&cloud, "device_owner=network:distributed").await.is_empty());
         let request = request(cloud.host(), vec![nic(&network)]);
-        cloud.service.attach(&request).await.unwrap();
+        cloud.attach(&request).await.unwrap();
         let service = ports(&cloud, "device_owner=network:distributed").await;
         assert_eq!((service.len(), &service[0]["fixed_ips"][0]["subnet_id"]), (1, &json!(subnet)));
         let (_, usage) = cloud.get("admin", "/v2.0/quotas/p1/details").await;
@@ -84,14 +86,14 @@ async fn what_cannot_be_had_is_refused_alike_by_check_and_attach() {
         let project = "p1".parse().unwrap();
         for (nic, reason) in table {
             let checked = cloud.service.check(&project, false, std::slice::from_ref(&nic)).await.unwrap_err();
-            let attached = cloud.service.attach(&request(cloud.host(), vec![nic.clone()])).await.unwrap_err();
+            let attached = cloud.attach(&request(cloud.host(), vec![nic.clone()])).await.unwrap_err();
             assert_eq!(checked.to_string(), attached.to_string(), "{nic:?}");
             assert!(checked.to_string().contains(reason), "{checked}");
         }
         for _ in 0..3 {
-            cloud.service.attach(&request(cloud.host(), vec![nic(&network)])).await.unwrap();
+            cloud.attach(&request(cloud.host(), vec![nic(&network)])).await.unwrap();
         }
-        let full = cloud.service.attach(&request(cloud.host(), vec![nic(&network)])).await;
+        let full = cloud.attach(&request(cloud.host(), vec![nic(&network)])).await;
         assert!(matches!(full, Err(AttachError::Exhausted(_))), "{full:?}");
         assert_eq!(ports(&cloud, "device_owner=compute:nova").await.len(), 3);
     }
@@ -124,7 +126,7 @@ async fn groups_are_found_by_name_or_id_and_changed() {
         assert!(matches!(find("nothing").await, Err(AttachError::SecurityGroupNotFound(_))));
         assert!(matches!(find("twice").await, Err(AttachError::SecurityGroupAmbiguous(_))));
         let request = request(cloud.host(), vec![nic(&network)]);
-        cloud.service.attach(&request).await.unwrap();
+        cloud.attach(&request).await.unwrap();
         let names = async || {
             let ports = cloud.service.ports_of(&[request.server_id]).await.unwrap();
             let mut names: Vec<_> =
@@ -147,7 +149,7 @@ async fn servers_are_found_by_address() {
         let (network, _) = cloud.network("member", "10.0.0.0/24").await;
         let fixed = RequestedNic::Network { id: network.parse().unwrap(), fixed_ip: "10.0.0.77".parse().ok() };
         let request = request(cloud.host(), vec![fixed]);
-        cloud.service.attach(&request).await.unwrap();
+        cloud.attach(&request).await.unwrap();
         let find = async |pattern: &str, ipv6| cloud.service.servers_with_address(pattern, ipv6).await.unwrap();
         assert_eq!(find("0.77$", false).await, [request.server_id]);
         assert_eq!(find("0.78", false).await, []);

@@ -49,7 +49,7 @@ async fn a_host_gets_what_its_ports_touch_and_nothing_else() {
         cloud.routed(&subnet, &external).await;
         assert!(all(&cloud, one).await.is_empty());
         let request = request(one, vec![nic(&network)]);
-        let port = cloud.service.attach(&request).await.unwrap().remove(0);
+        let port = cloud.attach(&request).await.unwrap().remove(0);
         let desired = all(&cloud, one).await;
         assert_eq!(kinds(&desired), "nnprs", "inner and outer network, port, router, group");
         assert!(all(&cloud, two).await.is_empty());
@@ -84,10 +84,10 @@ async fn hosts_learn_of_ports_and_members_elsewhere() {
         let (one, two) = (cloud.host(), cloud.host());
         let (network, _) = cloud.network("member", "10.0.0.0/24").await;
         let key = ObjectKey::Network(network.parse().unwrap());
-        cloud.service.attach(&request(one, vec![nic(&network)])).await.unwrap();
+        cloud.attach(&request(one, vec![nic(&network)])).await.unwrap();
         cloud.fleet.take();
         let second = request(two, vec![nic(&network)]);
-        let port = cloud.service.attach(&second).await.unwrap().remove(0);
+        let port = cloud.attach(&second).await.unwrap().remove(0);
         let touched = cloud.fleet.take();
         assert!(touched.contains(&(one, key)) && touched.contains(&(two, key)));
         let group = ObjectKey::SecurityGroup(port.security_groups[0].0);
@@ -113,11 +113,11 @@ async fn a_port_with_company_touches_itself_and_its_groups() {
         let (network, subnet) = cloud.network("member", "10.0.0.0/24").await;
         let (external, _) = cloud.external().await;
         cloud.routed(&subnet, &external).await;
-        cloud.service.attach(&request(host, vec![nic(&network)])).await.unwrap();
-        cloud.service.attach(&request(other, vec![nic(&network)])).await.unwrap();
+        cloud.attach(&request(host, vec![nic(&network)])).await.unwrap();
+        cloud.attach(&request(other, vec![nic(&network)])).await.unwrap();
         cloud.fleet.take();
         let second = request(host, vec![nic(&network)]);
-        let port = cloud.service.attach(&second).await.unwrap().remove(0);
+        let port = cloud.attach(&second).await.unwrap().remove(0);
         let group = ObjectKey::SecurityGroup(port.security_groups[0].0);
         let far = (other, ObjectKey::Network(network.parse().unwrap()));
         let wanted = [(host, ObjectKey::Port(port.id)), (host, group), (other, group), far];
@@ -137,7 +137,7 @@ async fn floating_addresses_are_where_the_guest_is_and_the_shared_one_on_one_hos
         let id = cloud.routed(&subnet, &external).await;
         let mut ports = Vec::new();
         for host in hosts {
-            ports.push(cloud.service.attach(&request(host, vec![nic(&network)])).await.unwrap().remove(0));
+            ports.push(cloud.attach(&request(host, vec![nic(&network)])).await.unwrap().remove(0));
         }
         let spare = text(&cloud.make("member", "ports", "port", json!({"network_id": network})).await["id"]);
         cloud.fleet.take();
@@ -180,7 +180,7 @@ async fn a_new_rule_reaches_the_hosts_of_its_group() {
     for cloud in clouds().await {
         let host = cloud.host();
         let (network, _) = cloud.network("member", "10.0.0.0/24").await;
-        let port = cloud.service.attach(&request(host, vec![nic(&network)])).await.unwrap().remove(0);
+        let port = cloud.attach(&request(host, vec![nic(&network)])).await.unwrap().remove(0);
         let group = port.security_groups[0].0;
         let remote =
             text(&cloud.make("member", "security-groups", "security_group", json!({"name": "web"})).await["id"]);

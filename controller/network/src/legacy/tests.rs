@@ -50,7 +50,7 @@ async fn addresses_come_and_go() {
     for cloud in clouds().await {
         let (network, _) = cloud.network("member", "10.0.0.0/24").await;
         let request = request(cloud.host(), vec![nic(&network)]);
-        cloud.service.attach(&request).await.unwrap();
+        cloud.attach(&request).await.unwrap();
         let server = request.server_id;
         let added = cloud.service.add_fixed_ip(server, network.parse().unwrap()).await.unwrap();
         assert_eq!(cloud.service.ports_of(&[server]).await.unwrap()[&server][0].fixed_ips.len(), 2);

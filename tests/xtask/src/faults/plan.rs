@@ -3,13 +3,10 @@
 use std::{collections::VecDeque, fmt, time::Duration};
 
 /// The controller's steps; `kind.step` of each operation, as `CONTROLLER_FAULT` takes them.
-const CONTROLLER: [&str; 18] = [
-    "server.build.attach.before",
-    "server.build.attach.after",
-    "server.build.attach.undo",
-    "server.build.publish.before",
-    "server.build.publish.after",
-    "server.build.publish.undo",
+const CONTROLLER: [&str; 15] = [
+    "server.build.place.before",
+    "server.build.place.after",
+    "server.build.place.undo",
     "server.build.wait.before",
     "server.build.wait.after",
     "server.build.wait.undo",

@@ -47,7 +47,8 @@ async fn legs_by_port_and_their_overlaps() {
         let (_, overlapping) = cloud.network("member", "10.0.0.0/16").await;
         let router = text(&cloud.make("member", "routers", "router", json!({"name": "r"})).await["id"]);
         let add = format!("/v2.0/routers/{router}/add_router_interface");
-        let port = text(&cloud.make("member", "ports", "port", json!({"network_id": network})).await["id"]);
+        let port = json!({"network_id": network, "fixed_ips": [{"ip_address": "10.0.0.5"}]});
+        let port = text(&cloud.make("member", "ports", "port", port).await["id"]);
         let (status, answer) = cloud.put("member", &add, json!({"port_id": port})).await;
         assert_eq!((status, &answer["subnet_id"]), (200, &json!(subnet)), "{answer}");
         assert_eq!(kind(&cloud.put("member", &add, json!({"port_id": port})).await, 409), "PortInUse");

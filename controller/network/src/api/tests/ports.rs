@@ -155,7 +155,7 @@ async fn nobody_plugs_into_anothers_router_or_server() {
         let (foreign, _) = cloud.network("other", "10.0.0.0/24").await;
         let mut victim = request(host, vec![nic(&foreign)]);
         victim.project_id = "p2".parse().unwrap();
-        let ports = cloud.service.attach(&victim).await.unwrap();
+        let ports = cloud.attach(&victim).await.unwrap();
         let false_claim =
             json!({"network_id": network, "device_owner": "compute:nova", "device_id": victim.server_id.to_string()});
         let port = text(&cloud.make("member", "ports", "port", false_claim).await["id"]);
@@ -164,7 +164,7 @@ async fn nobody_plugs_into_anothers_router_or_server() {
         let leg = json!({"port": {"device_owner": "network:router_gateway", "device_id": router}});
         assert_eq!(kind(&cloud.put("member", &path, leg).await, 409), "UnsupportedPortDeviceOwner");
         let own = request(host, vec![nic(&network)]);
-        let bound = cloud.service.attach(&own).await.unwrap()[0].id;
+        let bound = cloud.attach(&own).await.unwrap()[0].id;
         let claim = json!({"port": {"device_id": victim.server_id.to_string()}});
         assert_eq!(kind(&cloud.put("member", &format!("/v2.0/ports/{bound}"), claim).await, 409), "PortInUse");
         let (external, outer) = cloud.external().await;
