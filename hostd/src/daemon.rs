@@ -3,12 +3,14 @@
 use crate::{
     audit::Audit,
     config::Config,
+    delivery::{self, Delivery},
     desired::{self, Store},
     federation::{
         enrol::{EnrolError, Invitation, enrol},
         images::ControllerImages,
         passwords, renew,
         session::Session,
+        updates::ControllerUpdates,
     },
     identity::Identity,
     local,
@@ -94,6 +96,8 @@ async fn start(config: Config) -> anyhow::Result<Running> {
     let guests = guests.await?;
     let network = Network::start(net.clone(), guests.clone(), images.clone());
     network.change(Changes { complete: found.complete, upserts: found.net, removals: Vec::new() });
+    let updates = Arc::new(ControllerUpdates::new(connected.clone()));
+    let delivery = Delivery::start(Arc::new(delivery::Appliance), updates, delivery::Pace::default());
     let audit = Audit::new(guests.clone(), net, images.clone());
     if !config.local.metrics.is_empty() {
         let metrics = Metrics { guests: guests.clone(), images, connected, layout: layout.clone() };
@@ -102,7 +106,7 @@ async fn start(config: Config) -> anyhow::Result<Running> {
     }
     local::serve_audit(&audit_socket(&layout), audit.clone()).context("cannot listen for audits")?;
     let store = Arc::new(Store::new(ledger, guests.clone(), network, metadata));
-    tokio::spawn(Session { config, identity, store, guests, audit, channel }.run());
+    tokio::spawn(Session { config, identity, store, guests, audit, delivery, channel }.run());
     notify::ready();
     Ok(Running { _lock: lock })
 }

@@ -9,11 +9,13 @@
 //!
 //! ```text
 //! federation/session -> desired -> ledger, network, guests -> board -> federation/session
+//! federation/session -> delivery -> update -> the slot that does not run
 //! ```
 
 pub mod audit;
 pub mod config;
 pub mod daemon;
+pub mod delivery;
 pub mod desired;
 pub mod federation;
 pub mod identity;

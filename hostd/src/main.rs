@@ -131,8 +131,7 @@ async fn command(command: Option<Command>, config: Config) -> anyhow::Result<Exi
 }
 
 async fn update(bundle: PathBuf) -> anyhow::Result<ExitCode> {
-    let keys = update::KEYS.map(PathBuf::from);
-    match update::install(bundle, &keys, Path::new(update::FOLDER)).await? {
+    match update::install(bundle, &humilis_update::key_files(), Path::new(update::FOLDER)).await? {
         Outcome::Installed(version) => {
             println!("version {version} is installed; the next start takes it");
             Ok(ExitCode::SUCCESS)

@@ -1,6 +1,6 @@
 //! What this host is and offers, for its greeting.
 
-use crate::config::Config;
+use crate::{config::Config, update};
 use humilis_proto::federation as wire;
 use nix::sys::statvfs::statvfs;
 use sha2::{Digest, Sha256};
@@ -17,6 +17,7 @@ pub fn hello(config: &Config) -> wire::Hello {
         physical_networks: config.network.physical.keys().cloned().collect(),
         instance: instance().to_owned(),
         machine: machine(),
+        appliance_version: update::running().ok().flatten().unwrap_or_default(),
     }
 }
 

@@ -1,12 +1,11 @@
 //! A new version of the appliance: from a signed bundle to the slot that does not run. The next start tries it; what becomes of it then
 //! is the boot loader's and the health check's business.
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use hostd_kit::run::run;
-use hostd_update::{Bundle, Keys};
+use humilis_update::{Bundle, Keys};
 use std::{
     fs::{self, File},
-    io,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -17,10 +16,11 @@ const SYSUPDATE: &str = "/usr/lib/systemd/systemd-sysupdate";
 const OS_RELEASE: &str = "/usr/lib/os-release";
 /// A slow disk may take so long.
 const PATIENCE: Duration = Duration::from_secs(1800);
-/// Keys that the image came with, and those that an operator added.
-pub const KEYS: [&str; 2] = ["/usr/lib/humilis/update.keys", "/etc/humilis/update.keys"];
 /// Where sysupdate looks for files.
 pub const FOLDER: &str = "/var/lib/humilis/update";
+
+/// Held while a bundle is installed.
+const LOCK: &str = ".lock";
 
 /// What became of a bundle.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +41,9 @@ pub async fn install(bundle: PathBuf, keys: &[PathBuf], folder: &Path) -> anyhow
     if running()?.as_deref() == Some(&version) {
         return Ok(Outcome::NothingNew(version));
     }
+    // One at a time: a medium and the controller may bring updates together.
+    let alone = File::create(folder.join(LOCK)).context("cannot make the update's lock")?;
+    let _alone = tokio::task::spawn_blocking(move || alone.lock().map(|()| alone)).await??;
     clear(folder)?;
     let unpacked = install_from(bundle, &version, folder.to_owned()).await;
     clear(folder)?;
@@ -59,28 +62,14 @@ async fn install_from(bundle: Bundle<File>, version: &str, folder: PathBuf) -> a
 
 fn open(bundle: &Path, keys: &[PathBuf]) -> anyhow::Result<Bundle<File>> {
     let file = File::open(bundle).with_context(|| format!("cannot read {}", bundle.display()))?;
-    Ok(Bundle::open(file, &trusted(keys)?)?)
-}
-
-/// The keys of all files that are there.
-fn trusted(files: &[PathBuf]) -> anyhow::Result<Keys> {
-    let mut text = String::new();
-    for file in files {
-        match fs::read_to_string(file) {
-            Ok(keys) => {
-                Keys::parse(&keys).with_context(|| format!("{} cannot be followed", file.display()))?;
-                text.push_str(&keys);
-                text.push('\n');
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => bail!("cannot read {}: {error}", file.display()),
-        }
-    }
-    Ok(Keys::parse(&text)?)
+    Ok(Bundle::open(file, &Keys::load(keys)?)?)
 }
 
 /// The version that runs; `None` on a machine that is no appliance.
-fn running() -> anyhow::Result<Option<String>> {
+///
+/// # Errors
+/// When the machine does not say what it is.
+pub fn running() -> anyhow::Result<Option<String>> {
     let text = fs::read_to_string(OS_RELEASE).with_context(|| format!("cannot read {OS_RELEASE}"))?;
     Ok(image_version(&text))
 }
@@ -127,10 +116,10 @@ mod tests {
     #[tokio::test]
     async fn who_trusts_nobody_installs_nothing() {
         let folder = tempfile::tempdir().unwrap();
-        let key = hostd_update::SigningKey::parse(&hostd_update::SigningKey::generate().unwrap()).unwrap();
+        let key = humilis_update::SigningKey::parse(&humilis_update::SigningKey::generate().unwrap()).unwrap();
         let (root, bundle) = (folder.path().join("humilis_9.root"), folder.path().join("9.update"));
         fs::write(&root, "x").unwrap();
-        hostd_update::write(&mut File::create(&bundle).unwrap(), &key, "9", &[&root]).unwrap();
+        humilis_update::write(&mut File::create(&bundle).unwrap(), &key, "9", &[&root]).unwrap();
         let none = [folder.path().join("keys")];
         let error = install(bundle, &none, folder.path()).await.unwrap_err();
         assert!(error.to_string().contains("none of the keys"), "{error}");

@@ -82,6 +82,7 @@ async fn remove(hub: &Hub, id: HostId) -> Result<(), HostChangeError> {
     }
     let mut tx = hub.db.begin().await.map_err(unavailable)?;
     store::delete_host(&mut tx, id).await.map_err(unavailable)?;
+    store::delete_order(&mut tx, id).await.map_err(unavailable)?;
     tx.commit().await.map_err(unavailable)?;
     tracing::info!(host = %id, hostname, "an operator removed a host; its certificate opens nothing any more");
     hub.expel(id, &Refused::NoMember);

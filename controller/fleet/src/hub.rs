@@ -5,6 +5,7 @@ use crate::{
     host::{Member, Refused},
     session::SessionHandle,
     store,
+    update::Depot,
 };
 use async_trait::async_trait;
 use controller_base::Clock;
@@ -43,6 +44,8 @@ pub struct Sources {
     pub hosts: Vec<Arc<dyn HostObserver>>,
     /// Serves hosts with image bytes.
     pub images: Arc<dyn Images>,
+    /// Updates for hosts.
+    pub updates: Arc<Depot>,
 }
 
 /// The fleet's heart; services hold it as `Arc<dyn Fleet>`.
@@ -178,6 +181,13 @@ impl Hub {
 
     pub(crate) fn session(&self, host: HostId) -> Option<SessionHandle> {
         self.sessions().get(&host).cloned()
+    }
+
+    /// The host's update may have changed.
+    pub(crate) fn poke(&self, host: HostId) {
+        if let Some(session) = self.session(host) {
+            session.poke();
+        }
     }
 
     /// Whether a refusal is worth a line in the log: hosts try again every few seconds.

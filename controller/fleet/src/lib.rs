@@ -1,6 +1,6 @@
 //! The only gRPC side of the controller: the federation's certificate authority, enrolment of hosts, and one stream per host.
 //!
-//! It owns who is a member (`fleet_host`, `fleet_join_token`) and the comparison of what a host was sent with what it shall
+//! It owns who is a member (`fleet_host`, `fleet_join_token`), new versions for them ([`update`]) and the comparison of what a host was sent with what it shall
 //! be; what that is, services tell through [`controller_ports::fleet::DesiredState`]. It knows no REST and no service.
 //!
 //! Invariants:
@@ -24,6 +24,7 @@ pub mod join;
 mod listener;
 mod session;
 mod store;
+pub mod update;
 
 pub use authority::Authority;
 pub use hub::{Hub, Sources};

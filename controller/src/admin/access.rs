@@ -46,6 +46,11 @@ pub const METHODS: &[Method] = &[
     method("Operations/ListOperations", "admin", "admin:operations:list"),
     method("Events/ListEvents", "admin", "admin:events:list"),
     method("Events/FollowEvents", "admin", "admin:events:list"),
+    method("Updates/ListUpdates", "admin", "admin:updates:list"),
+    method("Updates/AddUpdate", "admin", "admin:updates:add"),
+    method("Updates/RemoveUpdate", "admin", "admin:updates:remove"),
+    method("Updates/UpdateHosts", "admin", "admin:updates:apply"),
+    method("Updates/StopUpdates", "admin", "admin:updates:apply"),
     method("Audit/RunAudit", "admin", "admin:audit:run"),
 ];
 

@@ -45,6 +45,7 @@ pub(super) fn host(host: &Host, usage: Option<&HostUsage>) -> wire::Host {
         last_seen_at: time(host.last_seen),
         certificate: own.certificate.clone(),
         certificate_expires_at: own.certificate_expires_at.and_then(time),
+        appliance_version: own.appliance.clone(),
     }
 }
 

@@ -16,6 +16,7 @@ pub mod policy;
 mod rooms;
 mod serve;
 mod tokens;
+mod updates;
 mod work;
 
 pub use serve::{port, socket, socket_path};
@@ -54,6 +55,7 @@ async fn router(cloud: Arc<Cloud>, stop: CancellationToken) -> anyhow::Result<Ro
         .add_service(wire::guests_server::GuestsServer::new(admin.clone()))
         .add_service(wire::operations_server::OperationsServer::new(admin.clone()))
         .add_service(wire::events_server::EventsServer::new(admin.clone()))
+        .add_service(wire::updates_server::UpdatesServer::new(admin.clone()))
         .add_service(wire::audit_server::AuditServer::new(admin))
         .add_service(reflection)
         .add_service(older)

@@ -18,5 +18,9 @@ pub const RULES: &[RuleDefault] = &[
     rule("admin:placement:list", "List inventories and allocations"),
     rule("admin:operations:list", "List operations that have not ended"),
     rule("admin:events:list", "List and follow events"),
+    rule("admin:updates:list", "List updates and how far hosts are"),
+    rule("admin:updates:add", "Add an update"),
+    rule("admin:updates:remove", "Remove an update"),
+    rule("admin:updates:apply", "Update hosts, or stop that"),
     rule("admin:audit:run", "Compare what is with what shall be"),
 ];

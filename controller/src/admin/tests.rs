@@ -27,8 +27,13 @@ struct World {
 
 impl World {
     async fn new() -> Self {
+        Self::with(|_| ()).await
+    }
+
+    async fn with(change: impl FnOnce(&mut Config)) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let mut config = Config { state_directory: directory.path().to_owned(), ..Config::default() };
+        change(&mut config);
         config.identity.admin_password = Secret::new("secret");
         let cloud = Arc::new(Cloud::open(Platform::open(config).await.unwrap()).await.unwrap());
         bootstrap(&cloud, false).await.unwrap();
@@ -36,7 +41,7 @@ impl World {
     }
 
     /// Through the operators' socket.
-    async fn channel(&self) -> Channel {
+    async fn channel(&self) -> client::Channel {
         tokio::spawn(socket(self.cloud.clone(), self.stop.clone()));
         for _ in 0..200 {
             match client::connect(&self.cloud.platform.config).await {
@@ -229,4 +234,45 @@ async fn the_port_speaks_grpc() {
     request.metadata_mut().insert("x-auth-token", token);
     let mut operations = wire::operations_client::OperationsClient::new(channel);
     assert!(operations.list_operations(request).await.unwrap().into_inner().operations.is_empty());
+}
+
+/// A signed bundle of a version, and the file with the key that vouches for it.
+fn bundle(folder: &std::path::Path, version: &str) -> Vec<u8> {
+    let key = humilis_update::SigningKey::parse(&humilis_update::SigningKey::generate().unwrap()).unwrap();
+    let root = folder.join(format!("humilis_{version}.root"));
+    std::fs::write(&root, [7; 9000]).unwrap();
+    std::fs::write(folder.join("keys"), key.public()).unwrap();
+    let mut bundle = Vec::new();
+    humilis_update::write(&mut bundle, &key, version, &[&root]).unwrap();
+    bundle
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn updates_are_added_listed_and_removed_and_bad_ones_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let bytes = bundle(folder.path(), "2");
+    let world = World::with(|config| config.update.keys = vec![folder.path().join("keys")]).await;
+    let mut updates = wire::updates_client::UpdatesClient::new(world.channel().await);
+    let pieces = |bytes: &[u8]| {
+        let pieces: Vec<_> = bytes.chunks(1000).map(|data| wire::AddUpdateRequest { data: data.to_vec() }).collect();
+        futures::stream::iter(pieces)
+    };
+    let cut = updates.add_update(pieces(&bytes[..bytes.len() - 1])).await.unwrap_err();
+    assert_eq!((cut.code(), cut.message().contains("cut short")), (Code::InvalidArgument, true), "{cut}");
+    let elsewhere = tempfile::tempdir().unwrap();
+    let stranger = bundle(elsewhere.path(), "2");
+    let strange = updates.add_update(pieces(&stranger)).await.unwrap_err();
+    assert_eq!((strange.code(), strange.message().contains("signed")), (Code::InvalidArgument, true), "{strange}");
+    let added = updates.add_update(pieces(&bytes)).await.unwrap().into_inner();
+    assert_eq!((added.version.as_str(), added.size), ("2", bytes.len() as u64));
+    assert_eq!(updates.add_update(pieces(&bytes)).await.unwrap_err().code(), Code::AlreadyExists);
+    let listed = updates.list_updates(wire::ListUpdatesRequest {}).await.unwrap().into_inner();
+    assert_eq!((listed.updates, listed.hosts), (vec![added], Vec::new()));
+    let all = wire::UpdateHostsRequest::default();
+    let nobody = updates.update_hosts(all).await.unwrap_err();
+    assert_eq!(nobody.code(), Code::FailedPrecondition, "{nobody}");
+    let unknown = wire::UpdateHostsRequest { version: "3".to_owned(), ..Default::default() };
+    assert_eq!(updates.update_hosts(unknown).await.unwrap_err().code(), Code::NotFound);
+    updates.remove_update(wire::RemoveUpdateRequest { version: "2".to_owned() }).await.unwrap();
+    assert!(updates.list_updates(wire::ListUpdatesRequest {}).await.unwrap().into_inner().updates.is_empty());
 }

@@ -2,7 +2,7 @@
 
 use super::{
     table::{moment, shown, table},
-    token,
+    token, update,
 };
 use crate::{admin::client, config::Config};
 use humilis_proto::admin::{
@@ -64,6 +64,9 @@ enum Command {
         /// Its name or id.
         host: String,
     },
+    /// Let hosts run another version of the appliance, one after another.
+    #[command(disable_version_flag = true)]
+    Update(update::Update),
     /// Forget a host without servers; its certificate opens nothing any more.
     Remove {
         /// Its name or id.
@@ -76,11 +79,13 @@ enum Command {
 pub async fn run(arguments: Arguments, config: Config) -> anyhow::Result<ExitCode> {
     let asked = |host: String, reason: String| ChangeHostRequest { host, reason };
     let plain = |host: String| asked(host, String::new());
-    if let Command::Token(arguments) = arguments.command {
-        return token::run(arguments, config).await;
-    }
+    let command = match arguments.command {
+        Command::Token(arguments) => return token::run(arguments, config).await,
+        Command::Update(arguments) => return update::update(arguments, config).await,
+        command => command,
+    };
     let mut hosts = HostsClient::new(client::connect(&config).await?).max_decoding_message_size(usize::MAX);
-    let changed = match arguments.command {
+    let changed = match command {
         Command::List { json } => {
             let listed = hosts.list_hosts(ListHostsRequest {}).await.map_err(client::told)?;
             list(&listed.into_inner().hosts, json);
@@ -98,7 +103,7 @@ pub async fn run(arguments: Arguments, config: Config) -> anyhow::Result<ExitCod
         Command::Unfence { host } => hosts.unfence_host(plain(host)).await,
         Command::Remove { host } => hosts.remove_host(plain(host)).await,
         // Asked above.
-        Command::Token(_) => return Ok(ExitCode::SUCCESS),
+        Command::Token(_) | Command::Update(_) => return Ok(ExitCode::SUCCESS),
     };
     let changed = changed.map_err(client::told)?.into_inner();
     println!("{} is {}", changed.name, changed.host.map_or("removed", |host| word(host.state())));
@@ -156,6 +161,7 @@ fn object(host: &Host) -> Value {
         "underlay_address": host.underlay_address,
         "physical_networks": host.physical_networks,
         "version": host.version,
+        "appliance_version": host.appliance_version,
         "guests": host.guests,
         "vcpus": total.vcpus,
         "vcpus_used": used.vcpus,

@@ -14,6 +14,7 @@ mod serve;
 mod support_bundle;
 mod table;
 mod token;
+mod update;
 
 use crate::config::Config;
 use clap::{Parser, Subcommand};
@@ -50,6 +51,8 @@ enum Command {
     JoinToken(token::Create),
     /// Show and replace the federation's certificate authority.
     Authority(authority::Arguments),
+    /// New versions of the appliance: what is there, and how far hosts are; `host update` begins.
+    Update(update::Arguments),
     /// Make the staged key of tokens or credentials the primary one.
     RotateKeys(rotate_keys::Arguments),
     /// Collect what is needed to find out what is wrong, without secrets, into one file.
@@ -84,6 +87,7 @@ impl Arguments {
             Command::Host(arguments) => block_on(1, host::run(arguments, config)),
             Command::JoinToken(arguments) => block_on(1, token::create(arguments, config)),
             Command::Authority(arguments) => block_on(1, authority::run(arguments, config)),
+            Command::Update(arguments) => block_on(1, update::run(arguments, config)),
             Command::RotateKeys(arguments) => block_on(1, rotate_keys::run(arguments, config)),
             Command::Routes(arguments) => Ok(routes::run(&arguments)),
             Command::Config(_) => Ok(ExitCode::SUCCESS),
@@ -97,4 +101,21 @@ fn block_on(threads: usize, work: impl Future<Output = anyhow::Result<ExitCode>>
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     let runtime = builder.worker_threads(threads).max_blocking_threads(16).enable_all().build()?;
     runtime.block_on(work)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn no_two_words_of_a_command_mean_the_same() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn an_update_names_its_version() {
+        let words = ["controller", "host", "update", "node-1", "--version", "1.0.1", "--wait"];
+        assert!(Arguments::try_parse_from(words).is_ok());
+    }
 }

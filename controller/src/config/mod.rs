@@ -42,6 +42,8 @@ pub struct Config {
     pub identity: IdentityConfig,
     /// Section `image`.
     pub image: ImageConfig,
+    /// Section `update`.
+    pub update: UpdateConfig,
     /// Section `network`.
     pub network: controller_network::NetworkConfig,
     /// Section `placement`.
@@ -138,6 +140,25 @@ pub struct ImageConfig {
     pub max_bytes: u64,
 }
 
+/// Section `update`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct UpdateConfig {
+    /// Files with the keys of those whose bundles are taken.
+    pub keys: Vec<PathBuf>,
+    /// The most bytes of one bundle.
+    pub max_bytes: u64,
+    /// How many bundles are kept.
+    pub kept: usize,
+}
+
+impl Default for UpdateConfig {
+    fn default() -> Self {
+        let limits = controller_fleet::update::Limits::default();
+        Self { keys: humilis_update::key_files(), max_bytes: limits.bytes, kept: limits.bundles }
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -151,6 +172,7 @@ impl Default for Config {
             log: LogConfig::default(),
             identity: IdentityConfig::default(),
             image: ImageConfig::default(),
+            update: UpdateConfig::default(),
             network: controller_network::NetworkConfig::default(),
             placement: controller_placement::Ratios::default(),
             compute: controller_compute::Config::default(),

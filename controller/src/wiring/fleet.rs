@@ -2,7 +2,10 @@
 
 use super::Platform;
 use controller_compute::Compute;
-use controller_fleet::{Hub, Sources};
+use controller_fleet::{
+    Hub, Sources,
+    update::{Depot, Limits, Roll},
+};
 use controller_image::ImageService;
 use controller_network::NetworkService;
 use controller_placement::PlacementService;
@@ -13,8 +16,22 @@ pub(super) async fn open(platform: &Platform) -> anyhow::Result<Arc<Hub>> {
         .await?)
 }
 
+/// Where updates for hosts are kept.
+pub(super) fn depot(platform: &Platform) -> anyhow::Result<Arc<Depot>> {
+    let own = &platform.config.update;
+    let limits = Limits { bytes: own.max_bytes, bundles: own.kept };
+    let folder = platform.config.state_directory.join("updates");
+    Ok(Arc::new(Depot::open(folder, own.keys.clone(), limits)?))
+}
+
+/// Carries updates of hosts on.
+pub(super) fn start(platform: &Platform, hub: &Arc<Hub>) {
+    platform.reconcilers.start(Arc::new(Roll(hub.clone())));
+}
+
 pub(super) fn wire(
     hub: &Arc<Hub>,
+    updates: Arc<Depot>,
     compute: &Compute,
     networks: &NetworkService,
     placement: &PlacementService,
@@ -25,5 +42,6 @@ pub(super) fn wire(
         guests: Arc::new(compute.clone()),
         hosts: vec![Arc::new(placement.clone()), Arc::new(networks.clone())],
         images: Arc::new(images.clone()),
+        updates,
     });
 }

@@ -104,7 +104,7 @@ impl Cloud {
         let networks = network::open(&platform, &hub).await.context("network")?;
         let placement = placement::open(&platform).await.context("placement")?;
         let compute = compute::open(&platform, &hub, &networks, &images, &placement).await.context("compute")?;
-        fleet::wire(&hub, &compute, &networks, &placement, &images);
+        fleet::wire(&hub, fleet::depot(&platform)?, &compute, &networks, &placement, &images);
         let policy = policy::Live::open(&platform.config)?;
         let web = web_state(&platform, identity.clone(), &policy);
         let services = vec![
@@ -126,6 +126,7 @@ impl Cloud {
         self.hub.announce().await.context("cannot tell of the hosts")?;
         identity::start(&self.platform, &self.identity);
         compute::start(&self.platform, &self.compute);
+        fleet::start(&self.platform, &self.hub);
         self.platform.runner.start().await.context("cannot take up operations")
     }
 

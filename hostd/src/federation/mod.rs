@@ -14,6 +14,7 @@ pub mod images;
 pub mod passwords;
 pub mod renew;
 pub mod session;
+pub mod updates;
 
 use crate::identity::Identity;
 use std::time::Duration;

@@ -1,7 +1,14 @@
 //! The one long-lived stream: desired state down, observed state up, for ever anew.
 
-use super::{MAX_MESSAGE, channel, convert, renew};
-use crate::{audit::Audit, config::Config, desired::Store, identity::Identity, resources};
+use super::{MAX_MESSAGE, channel, convert, renew, updates};
+use crate::{
+    audit::Audit,
+    config::Config,
+    delivery::{Delivery, Report},
+    desired::Store,
+    identity::Identity,
+    resources,
+};
 use hostd_guests::GuestsHandle;
 use humilis_proto::federation::{
     self as wire, call::Question, controller_message::Message as Down, federation_client::FederationClient,
@@ -38,6 +45,8 @@ pub struct Session {
     pub guests: GuestsHandle,
     /// What answers the audit.
     pub audit: Audit,
+    /// Where new versions of the appliance go.
+    pub delivery: Delivery,
     /// The channel of the current stream, for images.
     pub channel: watch::Sender<Option<Channel>>,
 }
@@ -141,6 +150,9 @@ impl Session {
         self.channel.send_replace(Some(channel));
         let mut renewal = Instant::now() + renew::due(&self.identity);
         let mut ledger_retry = Instant::now();
+        let mut reports = self.delivery.reports();
+        let last = reports.borrow_and_update().clone();
+        report(&up, &last).await?;
         loop {
             tokio::select! {
                 message = down.message() => {
@@ -152,6 +164,10 @@ impl Session {
                     ledger_retry = Instant::now() + LEDGER_RETRY;
                 }
                 changed = board.changes() => send(&up, Up::Observed(convert::observed(false, changed))).await?,
+                Ok(()) = reports.changed() => {
+                    let news = reports.borrow_and_update().clone();
+                    report(&up, &news).await?;
+                }
                 () = sleep_until(ledger_retry), if progress.unwritten.is_some() => {
                     ledger_retry = Instant::now() + LEDGER_RETRY;
                     if self.store.write_again().await
@@ -197,6 +213,7 @@ impl Session {
                 drop(tokio::spawn(answer(self.guests.clone(), self.audit.clone(), call, up.clone())))
             }
             Some(Down::Renew(wire::Renew {})) => progress.renew = true,
+            Some(Down::Update(update)) => self.delivery.order(updates::order(update)),
             // A newer controller's message: it is for newer hosts.
             None => tracing::warn!("a message of the controller is not understood"),
         }
@@ -206,6 +223,13 @@ impl Session {
 
 async fn send(up: &mpsc::Sender<wire::HostMessage>, message: Up) -> Result<(), Ended> {
     up.send(wire::HostMessage { message: Some(message) }).await.map_err(|_| Ended::Closed)
+}
+
+async fn report(up: &mpsc::Sender<wire::HostMessage>, report: &Report) -> Result<(), Ended> {
+    match updates::progress(report) {
+        Some(progress) => send(up, Up::Update(progress)).await,
+        None => Ok(()),
+    }
 }
 
 async fn answer(guests: GuestsHandle, audit: Audit, call: wire::Call, up: mpsc::Sender<wire::HostMessage>) {

@@ -52,6 +52,7 @@ struct State {
     expired: bool,
     call: u64,
     calls: HashMap<u64, oneshot::Sender<Result<Vec<u8>, String>>>,
+    update: Option<wire::UpdateProgress>,
 }
 
 impl Controller {
@@ -109,6 +110,15 @@ impl Controller {
         let down = self.wait(|state| state.down.clone(), "a connection", String::new).await;
         let message = Down::Renew(wire::Renew {});
         down.send(Ok(wire::ControllerMessage { message: Some(message) })).await.unwrap();
+    }
+
+    /// Wants a version of the appliance, and waits until the host says what becomes of it.
+    pub async fn update(&self, version: &str) -> wire::UpdateProgress {
+        let down = self.wait(|state| state.down.clone(), "a connection", String::new).await;
+        let message = Down::Update(wire::Update { version: version.into(), size: 1 });
+        down.send(Ok(wire::ControllerMessage { message: Some(message) })).await.unwrap();
+        let ended = |state: &State| state.update.clone().filter(|update| update.state() == wire::UpdateState::Failed);
+        self.wait(ended, "the update's end", String::new).await
     }
 
     /// Wants an object; sent at once when the host is connected.
@@ -240,6 +250,7 @@ impl State {
     fn take(&mut self, message: Up) {
         match message {
             Up::Hello(_) => {}
+            Up::Update(progress) => self.update = Some(progress),
             Up::Ack(ack) => self.acknowledged = ack.sequence,
             Up::Result(result) => {
                 let answer = match result.outcome.unwrap() {
@@ -321,6 +332,7 @@ impl enrolment_server::Enrolment for Service {
 impl federation_server::Federation for Service {
     type SessionStream = ReceiverStream<Result<wire::ControllerMessage, Status>>;
     type FetchImageStream = Pin<Box<dyn Stream<Item = Result<wire::ImageChunk, Status>> + Send>>;
+    type FetchUpdateStream = Self::FetchImageStream;
 
     async fn session(
         &self,
@@ -355,6 +367,13 @@ impl federation_server::Federation for Service {
         _: Request<wire::KeepPasswordRequest>,
     ) -> Result<Response<wire::KeepPasswordResponse>, Status> {
         Err(Status::not_found("no such guest"))
+    }
+
+    async fn fetch_update(
+        &self,
+        _: Request<wire::FetchUpdateRequest>,
+    ) -> Result<Response<Self::FetchUpdateStream>, Status> {
+        Err(Status::not_found("no such update"))
     }
 
     async fn fetch_image(

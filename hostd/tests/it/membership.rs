@@ -78,3 +78,12 @@ fn an_expired_certificate_is_told_and_a_new_token_replaces_it() {
         controller.acknowledged().await;
     });
 }
+
+#[test]
+fn a_host_that_is_no_appliance_takes_no_update() {
+    tell(|world| async move {
+        let _hostd = world.hostd();
+        let said = world.controller.update("9.9.9").await;
+        assert_eq!((said.version.as_str(), said.reason.contains("no appliance")), ("9.9.9", true), "{said:?}");
+    });
+}

@@ -3,10 +3,12 @@
 mod guest;
 mod net;
 mod observed;
+mod update;
 
 use controller_ports::fleet::{Desired, DesiredObject, ObjectKey};
 use humilis_proto::federation as wire;
 pub(crate) use observed::{Malformed, guest as observed_guest, resources};
+pub(crate) use update::update_progress;
 
 /// A desired object in its wire form.
 pub(crate) fn object(desired: Desired) -> wire::Object {

@@ -1,6 +1,6 @@
 //! The two gRPC services and the one mapping from errors to statuses.
 
-use super::tls::Peer;
+use super::{bundle, tls::Peer};
 use crate::{
     Authority, Hub,
     enrolment::{self, EnrolError},
@@ -45,6 +45,7 @@ impl enrolment_server::Enrolment for Enrolment {
 impl federation_server::Federation for Membership {
     type SessionStream = ReceiverStream<Result<wire::ControllerMessage, Status>>;
     type FetchImageStream = BoxStream<'static, Result<wire::ImageChunk, Status>>;
+    type FetchUpdateStream = ReceiverStream<Result<wire::ImageChunk, Status>>;
 
     async fn session(
         &self,
@@ -81,6 +82,17 @@ impl federation_server::Federation for Membership {
             Err(error) => Err(unavailable(&error)),
         });
         Ok(Response::new(chunks.take_until(Box::pin(expelled)).boxed()))
+    }
+
+    async fn fetch_update(
+        &self,
+        request: Request<wire::FetchUpdateRequest>,
+    ) -> Result<Response<Self::FetchUpdateStream>, Status> {
+        let shown = shown(&request)?;
+        enrolment::check(&self.0.hub, &shown).await.map_err(status)?;
+        let expelled = self.0.hub.until_expelled(shown.host);
+        let depot = self.0.hub.depot().ok_or_else(|| Status::unavailable("the controller is starting"))?;
+        bundle::send(Arc::clone(depot), request.into_inner(), expelled).await.map(Response::new)
     }
 
     async fn keep_password(

@@ -1,6 +1,7 @@
 //! The federation's port: TLS with the authority's certificate, client certificates asked for but required only by
 //! [`grpc::Membership`], so that enrolment and membership share one port.
 
+mod bundle;
 mod grpc;
 mod tls;
 

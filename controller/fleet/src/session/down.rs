@@ -46,6 +46,7 @@ impl Writer {
         self.send(Message::Desired(sent.complete(all))).await?;
         let mut authorities = self.authority.changes();
         self.send_renewal().await?;
+        self.send_update().await?;
         let mut comparison = time::interval_at(time::Instant::now() + COMPARISON, COMPARISON);
         loop {
             tokio::select! {
@@ -53,7 +54,9 @@ impl Writer {
                 _ = comparison.tick() => {
                     let difference = sent.against_all(self.all_patiently().await);
                     self.send_difference(difference).await?;
+                    self.send_update().await?;
                 }
+                () = self.session.update.notified() => self.send_update().await?,
                 Ok(()) = authorities.changed() => self.send_renewal().await?,
                 Some(call) = asked.recv() => self.send(Message::Call(call)).await?,
             }
@@ -66,6 +69,26 @@ impl Writer {
             return Ok(());
         }
         self.send(Message::Renew(wire::Renew {})).await
+    }
+
+    /// What an operator wants to run on the host.
+    async fn send_update(&self) -> Result<(), Closed> {
+        let bundle = match self.hub.wanted_update(self.host).await {
+            Ok(None) => return Ok(()),
+            Ok(Some(order)) => self.hub.sources().and_then(|sources| sources.updates.get(&order.version).ok()),
+            Err(error) => {
+                self.unreadable(&unavailable(error));
+                None
+            }
+        };
+        match bundle {
+            Some(bundle) => {
+                let update = wire::Update { version: bundle.version, size: bundle.size };
+                self.send(Message::Update(update)).await
+            }
+            // It is looked for again in a minute.
+            None => Ok(()),
+        }
     }
 
     async fn send_touched(&self, sent: &mut Sent) -> Result<(), Closed> {

@@ -32,6 +32,7 @@ pub(crate) struct SessionHandle {
     /// The host's process, and where it is.
     pub(crate) peer: SessionPeer,
     touched: Arc<Touched>,
+    update: Arc<Notify>,
     questions: mpsc::Sender<wire::Call>,
     open: Arc<Mutex<HashMap<u64, oneshot::Sender<Answer>>>>,
     end: CancellationToken,
@@ -62,14 +63,19 @@ impl Touched {
 impl SessionHandle {
     fn new(number: u64, peer: SessionPeer) -> (Self, mpsc::Receiver<wire::Call>) {
         let (questions, asked) = mpsc::channel(64);
-        let (touched, open, farewell) = (Arc::default(), Arc::default(), Arc::default());
-        (Self { number, peer, touched, questions, open, end: CancellationToken::new(), farewell }, asked)
+        let (touched, update, open, farewell) = (Arc::default(), Arc::default(), Arc::default(), Arc::default());
+        (Self { number, peer, touched, update, questions, open, end: CancellationToken::new(), farewell }, asked)
     }
 
     /// Remembers that this object may have changed.
     pub(crate) fn touch(&self, key: ObjectKey) {
         self.touched.keys.lock().unwrap_or_else(PoisonError::into_inner).insert(key);
         self.touched.some.notify_one();
+    }
+
+    /// Remembers that the host's update may have changed.
+    pub(crate) fn poke(&self) {
+        self.update.notify_one();
     }
 
     /// Sends a question; `answer` is dropped when the stream ends.

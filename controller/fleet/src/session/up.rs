@@ -103,6 +103,7 @@ async fn greet(hub: &Hub, shown: &Shown, hello: wire::Hello) -> Result<Member, N
     host.underlay_address = hello.underlay_address;
     host.physical_networks = hello.physical_networks;
     host.version = hello.version;
+    host.membership.appliance = hello.appliance_version.chars().take(64).collect();
     store::update_host(&mut tx, &member.host).await.map_err(unavailable)?;
     store::update_member(&mut tx, &member).await.map_err(unavailable)?;
     tx.commit().await.map_err(unavailable)?;
@@ -182,6 +183,11 @@ async fn read(
         match message.message {
             Some(Message::Observed(observed)) => observe(hub, id, observed).await?,
             Some(Message::Result(result)) => session.answered(result),
+            Some(Message::Update(progress)) => {
+                if let Some((version, state, reason)) = convert::update_progress(progress) {
+                    hub.update_progressed(id, &version, state, &reason).await?;
+                }
+            }
             // The comparison is by content; a second greeting changes nothing.
             Some(Message::Ack(_) | Message::Hello(_)) | None => {}
         }

@@ -10,7 +10,7 @@ use sqlx::{AnyConnection, Row as _, any::AnyRow};
 
 const COLUMNS: &str = "id, hostname, connected, last_seen_at, vcpus, memory_mib, disk_gib, underlay_address, \
     physical_networks, version, enrolled_at, admission, drained, reason, address, machine, certificate, \
-    former_certificate, certificate_expires_at, trust";
+    former_certificate, certificate_expires_at, trust, appliance";
 
 /// A new member, which has said nothing of itself yet.
 pub(crate) async fn insert_host(tx: &mut Tx, hostname: &str, now: Timestamp) -> Result<HostId, DbError> {
@@ -50,8 +50,8 @@ pub(crate) async fn update_host(tx: &mut Tx, host: &Host) -> Result<bool, DbErro
 /// Writes a member's standing and keys down. False when it is no member.
 pub(crate) async fn update_member(tx: &mut Tx, member: &Member) -> Result<bool, DbError> {
     let sql = "UPDATE fleet_host SET admission = $1, drained = $2, reason = $3, address = $4, machine = $5, \
-        certificate = $6, former_certificate = $7, certificate_expires_at = $8, trust = $9, \
-        generation = generation + 1 WHERE id = $10";
+        certificate = $6, former_certificate = $7, certificate_expires_at = $8, trust = $9, appliance = $10, \
+        generation = generation + 1 WHERE id = $11";
     let own = &member.host.membership;
     let done = sqlx::query(sql)
         .bind(word(own.admission))
@@ -63,6 +63,7 @@ pub(crate) async fn update_member(tx: &mut Tx, member: &Member) -> Result<bool, 
         .bind(member.former_certificate.clone())
         .bind(own.certificate_expires_at.map(|at| at.0))
         .bind(member.trust.clone())
+        .bind(own.appliance.clone())
         .bind(member.host.id.to_string())
         .execute(&mut **tx)
         .await?;
@@ -127,6 +128,7 @@ fn member(row: &AnyRow) -> Result<Member, DbError> {
             enrolled_at: Timestamp(row.try_get("enrolled_at")?),
             certificate: row.try_get("certificate")?,
             certificate_expires_at: maybe(row, "certificate_expires_at")?,
+            appliance: row.try_get("appliance")?,
         },
     };
     let (machine, former_certificate) = (row.try_get("machine")?, row.try_get("former_certificate")?);

@@ -46,4 +46,16 @@ ALTER TABLE fleet_join_token ADD COLUMN note TEXT NOT NULL DEFAULT '';
 ALTER TABLE fleet_join_token ADD COLUMN revoked_at BIGINT;
 UPDATE fleet_join_token SET uses = 1 WHERE used_at IS NOT NULL;",
     },
+    Migration {
+        name: "0003_updates",
+        sql: "ALTER TABLE fleet_host ADD COLUMN appliance TEXT NOT NULL DEFAULT '';
+CREATE TABLE fleet_update (
+    host_id TEXT PRIMARY KEY,
+    version TEXT NOT NULL,
+    place BIGINT NOT NULL,
+    state TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    changed_at BIGINT NOT NULL
+);",
+    },
 ];

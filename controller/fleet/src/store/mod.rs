@@ -1,12 +1,14 @@
-//! The fleet's SQL: `fleet_host` and `fleet_join_token`.
+//! The fleet's SQL: `fleet_host`, `fleet_join_token` and `fleet_update`.
 
 mod host;
 mod migrations;
 mod token;
+mod update;
 
 pub(crate) use host::*;
 pub use migrations::MIGRATIONS;
 pub(crate) use token::*;
+pub(crate) use update::*;
 
 use controller_base::Timestamp;
 use controller_db::DbError;

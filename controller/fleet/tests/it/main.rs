@@ -4,4 +4,5 @@
 mod authority;
 mod certificates;
 mod membership;
+mod update;
 mod world;

@@ -7,7 +7,10 @@ use controller_base::{
     id::{HostId, ImageId, ProjectId, ServerId},
 };
 use controller_db::testing::{TestDb, databases, sqlite};
-use controller_fleet::{Authority, Hub, Sources, join};
+use controller_fleet::{
+    Authority, Hub, Sources, join,
+    update::{Depot, Limits},
+};
 use controller_ports::{
     Unavailable,
     fleet::{
@@ -20,8 +23,10 @@ use humilis_proto::federation::{
     self as wire, call::Question, controller_message::Message as Down, enrolment_client::EnrolmentClient,
     federation_client::FederationClient, host_message::Message as Up,
 };
+use humilis_update::SigningKey;
 use rcgen::{CertificateParams, KeyPair};
 use std::{
+    path::Path,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -42,7 +47,7 @@ pub struct World {
     db: TestDb,
     port: u16,
     stop: CancellationToken,
-    _directory: tempfile::TempDir,
+    directory: tempfile::TempDir,
 }
 
 /// What services are told of hosts.
@@ -119,13 +124,15 @@ pub struct Machine {
     /// Its process.
     pub instance: String,
     pub machine: String,
+    /// The version that it runs.
+    pub appliance: String,
     pub pending: bool,
 }
 
 /// A stream that answers pings by itself.
 pub struct Stream {
     down: mpsc::UnboundedReceiver<Result<Down, Status>>,
-    _up: mpsc::Sender<wire::HostMessage>,
+    up: mpsc::Sender<wire::HostMessage>,
     task: tokio::task::JoinHandle<()>,
 }
 
@@ -152,6 +159,7 @@ impl World {
             guests: Arc::new(Nothing),
             hosts: vec![observer.clone()],
             images: Arc::new(Nothing),
+            updates: Arc::new(depot(directory.path())),
         });
         let authority = Arc::new(Authority::open(directory.path(), clock.now()).unwrap());
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -162,7 +170,7 @@ impl World {
                 .await
                 .unwrap();
         });
-        Self { hub, authority, clock, observer, db, port, stop, _directory: directory }
+        Self { hub, authority, clock, observer, db, port, stop, directory }
     }
 
     pub async fn token(&self, wanted: join::Wanted) -> String {
@@ -192,6 +200,7 @@ impl World {
             ca: answer.ca,
             instance: format!("{hostname}-1"),
             machine: String::new(),
+            appliance: String::new(),
             pending: answer.awaiting_approval,
         })
     }
@@ -233,6 +242,7 @@ impl World {
             hostname: machine.hostname.clone(),
             instance: machine.instance.clone(),
             machine: machine.machine.clone(),
+            appliance_version: machine.appliance.clone(),
             ..wire::Hello::default()
         };
         up.send(wire::HostMessage { message: Some(Up::Hello(hello)) }).await.unwrap();
@@ -257,7 +267,7 @@ impl World {
                 }
             }
         });
-        Ok(Stream { down, _up: up, task })
+        Ok(Stream { down, up, task })
     }
 
     pub async fn renew(&self, machine: &Machine) -> Result<Machine, Status> {
@@ -270,6 +280,17 @@ impl World {
     pub async fn fetch(&self, machine: &Machine) -> Result<tonic::Streaming<wire::ImageChunk>, Status> {
         let request = wire::FetchImageRequest { image_id: ImageId::random().to_string(), offset: 0 };
         Ok(self.member(machine).await?.fetch_image(request).await?.into_inner())
+    }
+
+    /// A bundle's bytes from an offset on.
+    pub async fn fetch_update(&self, machine: &Machine, version: &str, offset: u64) -> Result<Vec<u8>, Status> {
+        let request = wire::FetchUpdateRequest { version: version.to_owned(), offset };
+        let mut chunks = self.member(machine).await?.fetch_update(request).await?.into_inner();
+        let mut bytes = Vec::new();
+        while let Some(chunk) = chunks.message().await? {
+            bytes.extend(chunk.data);
+        }
+        Ok(bytes)
     }
 
     pub async fn host(&self, machine: &Machine) -> Host {
@@ -307,6 +328,13 @@ impl Stream {
         message.unwrap_or_else(|| Err(Status::cancelled("the stream ended without a word")))
     }
 
+    /// The machine says how far its update is.
+    pub async fn reports(&self, version: &str, state: wire::UpdateState, reason: &str) {
+        let progress =
+            wire::UpdateProgress { version: version.to_owned(), state: state.into(), reason: reason.to_owned() };
+        self.up.send(wire::HostMessage { message: Some(Up::Update(progress)) }).await.unwrap();
+    }
+
     /// Why it ends; what comes before is nothing to us.
     pub async fn end(&mut self) -> Status {
         loop {
@@ -314,6 +342,29 @@ impl Stream {
                 return status;
             }
         }
+    }
+}
+
+/// Updates, signed by whoever [`bundle`] makes up.
+fn depot(folder: &Path) -> Depot {
+    Depot::open(folder.join("updates"), vec![folder.join("keys")], Limits::default()).unwrap()
+}
+
+impl World {
+    /// Puts a bundle of a version there, and gives its bytes.
+    pub fn add_update(&self, version: &str) -> Vec<u8> {
+        let key = SigningKey::parse(&SigningKey::generate().unwrap()).unwrap();
+        let folder = self.directory.path();
+        std::fs::write(folder.join("keys"), key.public()).unwrap();
+        let root = folder.join(format!("humilis_{version}.root"));
+        std::fs::write(&root, vec![7; 700_000]).unwrap();
+        let mut bytes = Vec::new();
+        humilis_update::write(&mut bytes, &key, version, &[&root]).unwrap();
+        let depot = self.hub.depot().unwrap();
+        let mut incoming = depot.receive().unwrap();
+        incoming.push(&bytes).unwrap();
+        depot.keep(incoming).unwrap();
+        bytes
     }
 }
 

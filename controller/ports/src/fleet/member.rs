@@ -17,7 +17,7 @@ pub enum Admission {
     Fenced,
 }
 
-/// What the fleet knows of a host beyond its own words.
+/// What the fleet knows of a host beyond what services want of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Membership {
     /// Whether it may take part.
@@ -34,6 +34,8 @@ pub struct Membership {
     pub certificate: String,
     /// When that ends.
     pub certificate_expires_at: Option<Timestamp>,
+    /// The version of the appliance that it said it runs; empty: it is none, or was never here.
+    pub appliance: String,
 }
 
 impl Default for Membership {
@@ -46,6 +48,7 @@ impl Default for Membership {
             enrolled_at: Timestamp(0),
             certificate: String::new(),
             certificate_expires_at: None,
+            appliance: String::new(),
         }
     }
 }

@@ -11,11 +11,11 @@ use super::{
 };
 use crate::setup::{self, Need};
 use anyhow::{Context as _, Result, ensure};
-use hostd_update::SigningKey;
 use humilis_harness::{
     build::{self, Profile, Programs},
     exec,
 };
+use humilis_update::SigningKey;
 use std::{
     fs,
     path::{Path, PathBuf},

@@ -2,8 +2,8 @@
 
 use super::{EPOCH, recipe, toolbox::Toolbox};
 use anyhow::{Context as _, Result};
-use hostd_update::SigningKey;
 use humilis_harness::exec;
+use humilis_update::SigningKey;
 use std::{
     fs,
     io::{BufWriter, Write as _},
@@ -51,7 +51,7 @@ pub fn trust(tree: &Path, key: &SigningKey) -> Result<()> {
 /// Makes the bundle of a version.
 pub fn make(files: &[&Path], version: &str, key: &SigningKey, to: &Path) -> Result<()> {
     let mut out = BufWriter::new(fs::File::create(to).with_context(|| format!("cannot make {}", to.display()))?);
-    hostd_update::write(&mut out, key, version, files)?;
+    humilis_update::write(&mut out, key, version, files)?;
     Ok(())
 }
 

@@ -49,6 +49,7 @@ fn files_come_out_as_they_went_in() {
     let bundle = maker.bundle();
     assert_eq!(bundle, maker.bundle(), "the same inputs, the same bytes");
     assert_eq!(Bundle::open(&bundle[..], &maker.keys).unwrap().header().version, "2");
+    assert_eq!(Bundle::open(&bundle[..], &maker.keys).unwrap().check().unwrap().version, "2");
     let (unpacked, folder) = maker.unpack(&bundle);
     assert_eq!(unpacked.unwrap().len(), 2);
     assert_eq!(names(&folder), ["humilis_2.efi", "humilis_2.root"]);
@@ -88,10 +89,13 @@ proptest! {
         let bundle = maker.bundle();
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "a place")]
         let at = (at * bundle.len() as f64) as usize;
+        let checked = |bundle: &[u8]| Bundle::open(bundle, &maker.keys).and_then(Bundle::check);
+        prop_assert!(checked(&bundle).is_ok() && checked(&bundle[..at]).is_err());
         let (refused, folder) = maker.unpack(&bundle[..at]);
         prop_assert!(refused.is_err() && names(&folder).is_empty());
         let mut changed = bundle;
         changed[at] ^= flip;
+        prop_assert!(checked(&changed).is_err());
         let (refused, folder) = maker.unpack(&changed);
         prop_assert!(refused.is_err() && names(&folder).is_empty());
     }

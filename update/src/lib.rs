@@ -13,13 +13,24 @@
 //! Invariants: nothing of a bundle is believed, and none of its bytes is written, before its signature was found right; a file has
 //! its name only when all files of the bundle are whole and on the disk.
 
+use std::path::PathBuf;
+
+/// Keys that a machine trusts: those that its image came with, and those that an operator added.
+pub const KEYS: [&str; 2] = ["/usr/lib/humilis/update.keys", "/etc/humilis/update.keys"];
+
+/// The files of [`KEYS`].
+#[must_use]
+pub fn key_files() -> Vec<PathBuf> {
+    KEYS.map(PathBuf::from).to_vec()
+}
+
 mod header;
 mod key;
 mod read;
 mod write;
 
 pub use header::{Entry, Header, Malformed};
-pub use key::{BadKey, Keys, SigningKey};
+pub use key::{BadKey, BadKeys, Keys, SigningKey};
 pub use read::{Bundle, Refused};
 pub use write::{NotWritten, write};
 

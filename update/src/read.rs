@@ -1,13 +1,13 @@
 //! A bundle is looked at, and taken apart.
 
 use crate::{
-    Header, Keys, Malformed,
+    Entry, Header, Keys, Malformed,
     header::{LONGEST_LINE, MAGIC},
 };
 use sha2::{Digest as _, Sha256};
 use std::{
     fs::{self, File},
-    io::{self, BufRead, BufReader, Read, Write as _},
+    io::{self, BufRead, BufReader, Read},
     path::{Path, PathBuf},
 };
 
@@ -81,6 +81,23 @@ impl<R: Read> Bundle<R> {
         &self.header
     }
 
+    /// Reads all of it, and writes nothing.
+    ///
+    /// # Errors
+    /// When a byte is not what was signed, or is missing.
+    pub fn check(mut self) -> Result<Header, Refused> {
+        for entry in &self.header.files {
+            take(&mut self.rest, &mut io::sink(), entry)?;
+        }
+        self.end()?;
+        Ok(self.header)
+    }
+
+    fn end(&mut self) -> Result<(), Refused> {
+        let rest = self.rest.fill_buf().map_err(failed("read the update"))?;
+        if rest.is_empty() { Ok(()) } else { Err(Refused::Long) }
+    }
+
     /// Puts its files into a folder, each under its name once all are whole and on the disk; files of those names are replaced.
     ///
     /// # Errors
@@ -90,11 +107,11 @@ impl<R: Read> Bundle<R> {
         for entry in &self.header.files {
             let part = folder.join(format!(".{}.part", entry.name));
             parts.0.push(part.clone());
-            file(&mut self.rest, &part, &entry.name, entry.size, &entry.sha256)?;
+            let mut out = File::create(&part).map_err(failed(format!("write {}", part.display())))?;
+            take(&mut self.rest, &mut out, entry)?;
+            out.sync_all().map_err(failed(format!("write {}", part.display())))?;
         }
-        if !self.rest.fill_buf().map_err(failed("read the update"))?.is_empty() {
-            return Err(Refused::Long);
-        }
+        self.end()?;
         let mut unpacked = Vec::new();
         for (entry, part) in self.header.files.iter().zip(&parts.0) {
             let place = folder.join(&entry.name);
@@ -124,23 +141,22 @@ fn line(input: &mut impl BufRead) -> Result<Vec<u8>, Refused> {
     if line.last() == Some(&b'\n') { Ok(line) } else { Err(Malformed::Magic.into()) }
 }
 
-fn file(input: &mut impl Read, part: &Path, name: &str, size: u64, sha256: &str) -> Result<(), Refused> {
-    let mut out = File::create(part).map_err(failed(format!("write {}", part.display())))?;
-    let (mut left, mut hash, mut piece) = (size, Sha256::new(), vec![0; PIECE]);
+/// Copies an entry's bytes, if they are what was signed.
+fn take(input: &mut impl Read, out: &mut impl io::Write, entry: &Entry) -> Result<(), Refused> {
+    let (mut left, mut hash, mut piece) = (entry.size, Sha256::new(), vec![0; PIECE]);
     while left > 0 {
         let most = usize::try_from(left).map_or(PIECE, |left| left.min(PIECE));
         let got = input.read(&mut piece[..most]).map_err(failed("read the update"))?;
         if got == 0 {
-            return Err(Refused::Short(name.to_owned()));
+            return Err(Refused::Short(entry.name.clone()));
         }
         hash.update(&piece[..got]);
-        out.write_all(&piece[..got]).map_err(failed(format!("write {}", part.display())))?;
+        out.write_all(&piece[..got]).map_err(failed(format!("write {}", entry.name)))?;
         left -= got as u64;
     }
-    out.sync_all().map_err(failed(format!("write {}", part.display())))?;
-    if hex::encode(hash.finalize()) == sha256.to_ascii_lowercase() {
+    if hex::encode(hash.finalize()) == entry.sha256.to_ascii_lowercase() {
         Ok(())
     } else {
-        Err(Refused::Content(name.to_owned()))
+        Err(Refused::Content(entry.name.clone()))
     }
 }

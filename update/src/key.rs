@@ -4,7 +4,10 @@ use ring::{
     rand::SystemRandom,
     signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey},
 };
-use std::fmt;
+use std::{
+    fmt, fs, io,
+    path::{Path, PathBuf},
+};
 
 /// What a maker signs with: PKCS#8.
 pub struct SigningKey(Ed25519KeyPair);
@@ -25,6 +28,17 @@ pub enum BadKey {
     /// No random bytes.
     #[error("no key can be made: the system has no random bytes")]
     Random,
+}
+
+/// A file of keys that is there and of no use.
+#[derive(Debug, thiserror::Error)]
+#[error("the keys in {} cannot be used", .file.display())]
+pub struct BadKeys {
+    /// The file.
+    pub file: PathBuf,
+    /// Why.
+    #[source]
+    pub source: Box<dyn std::error::Error + Send + Sync>,
 }
 
 impl SigningKey {
@@ -78,6 +92,23 @@ impl Keys {
         Ok(Self(keys))
     }
 
+    /// Reads files of keys; one that is not there has none.
+    ///
+    /// # Errors
+    /// When a file cannot be read or followed.
+    pub fn load<P: AsRef<Path>>(files: &[P]) -> Result<Self, BadKeys> {
+        let mut keys = Vec::new();
+        for file in files.iter().map(AsRef::as_ref) {
+            let bad = |source| BadKeys { file: file.to_owned(), source };
+            match fs::read_to_string(file) {
+                Ok(text) => keys.extend(Self::parse(&text).map_err(|error| bad(Box::new(error)))?.0),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(bad(Box::new(error))),
+            }
+        }
+        Ok(Self(keys))
+    }
+
     pub(crate) fn vouch(&self, text: &[u8], signature: &[u8]) -> bool {
         self.0.iter().any(|key| UnparsedPublicKey::new(&ED25519, key).verify(text, signature).is_ok())
     }
@@ -98,6 +129,17 @@ mod tests {
         assert!(!keys.vouch(b"text", &signed(&other, b"text")));
         assert!(!keys.vouch(b"text", b""));
         assert!(!Keys::parse("").unwrap().vouch(b"text", &signed(&one, b"text")), "who trusts nobody takes nothing");
+    }
+
+    #[test]
+    fn files_of_keys_are_taken_together_and_may_be_missing() {
+        let folder = tempfile::tempdir().unwrap();
+        let [own, other, none] = ["own", "other", "none"].map(|name| folder.path().join(name));
+        fs::write(&own, format!("{} us\n", "ab".repeat(32))).unwrap();
+        fs::write(&other, "cd".repeat(32)).unwrap();
+        assert_eq!(Keys::load(&[&own, &none, &other]).unwrap(), Keys(vec![[0xab; 32], [0xcd; 32]]));
+        fs::write(&other, "x").unwrap();
+        assert!(Keys::load(&[&own, &other]).unwrap_err().to_string().contains("other"));
     }
 
     #[test]
