@@ -25,3 +25,4 @@ pub mod initrd;
 pub mod install;
 pub mod machine;
 pub mod story;
+pub mod update;

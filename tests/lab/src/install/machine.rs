@@ -28,9 +28,11 @@ pub struct Machine {
     /// From 1.
     pub number: u8,
     folder: PathBuf,
-    stick: PathBuf,
+    stick: Option<PathBuf>,
     qemu: Option<Child>,
     started: Instant,
+    /// How long its console was when it was switched on.
+    said: usize,
 }
 
 impl Machine {
@@ -51,7 +53,23 @@ impl Machine {
         fs::write(&file, answers)?;
         let place = format!("{}{PARTITION}", stick.display());
         exec::read(Command::new("mcopy").args(["-o", "-i", &place]).arg(&file).arg("::humilis.conf"))?;
-        Ok(Self { number, folder, stick, qemu: None, started: Instant::now() })
+        Ok(Self { number, folder, stick: Some(stick), qemu: None, started: Instant::now(), said: 0 })
+    }
+
+    /// A machine without a stick, whose disk is a layer over that of a machine in the folder `base`, which is never switched on again.
+    ///
+    /// # Errors
+    /// When the layer cannot be made.
+    pub fn over(number: u8, base: &Path, folder: &Path) -> Result<Self> {
+        let folder = folder.join(format!("machine-{number}"));
+        fs::create_dir_all(&folder)?;
+        fs::copy(base.join("variables.fd"), folder.join("variables.fd"))
+            .context("cannot copy the firmware's variables")?;
+        let base = base.join("disk.qcow2").canonicalize().context("the machine has no disk")?;
+        let mut layer = Command::new("qemu-img");
+        layer.args(["create", "-q", "-f", "qcow2", "-F", "qcow2", "-b"]).arg(base).arg(folder.join("disk.qcow2"));
+        exec::read(&mut layer)?;
+        Ok(Self { number, folder, stick: None, qemu: None, started: Instant::now(), said: 0 })
     }
 
     /// Switches it on. Its firmware starts from the disk, or from the stick where the disk has nothing to start.
@@ -83,8 +101,10 @@ impl Machine {
         let disk = self.folder.join("disk.qcow2");
         qemu.arg("-drive").arg(format!("if=none,id=d,format=qcow2,cache=unsafe,file={}", disk.display()));
         qemu.args(["-device", "virtio-blk-pci,drive=d,bootindex=1"]);
-        qemu.arg("-drive").arg(format!("if=none,id=s,format=raw,cache=unsafe,file={}", self.stick.display()));
-        qemu.args(["-device", "qemu-xhci", "-device", "usb-storage,drive=s,bootindex=2,removable=on"]);
+        if let Some(stick) = &self.stick {
+            qemu.arg("-drive").arg(format!("if=none,id=s,format=raw,cache=unsafe,file={}", stick.display()));
+            qemu.args(["-device", "qemu-xhci", "-device", "usb-storage,drive=s,bootindex=2,removable=on"]);
+        }
         for (device, tap) in taps(self.number).iter().enumerate() {
             qemu.arg("-netdev").arg(format!("tap,id=n{device},ifname={tap},script=no,downscript=no"));
             let mac = mac(self.number, u8::try_from(device)?);
@@ -93,6 +113,7 @@ impl Machine {
         qemu.arg("-smbios").arg(format!("type=11,value={WORDS}={TIMER}{}", clock()));
         let log = fs::File::create(self.folder.join("qemu.log"))?;
         self.started = Instant::now();
+        self.said = self.console().len();
         let qemu = qemu.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn();
         self.qemu = Some(qemu.context("cannot start QEMU")?);
         Ok(())
@@ -107,7 +128,7 @@ impl Machine {
         }
     }
 
-    /// Waits for a line with this text on its console; gives what follows the text, and the time since power-on.
+    /// Waits for a line with this text on its console, since it was switched on; gives what follows the text, and the time since power-on.
     ///
     /// # Errors
     /// When the machine ends or takes too long; the error ends with its console's end.
@@ -116,6 +137,7 @@ impl Machine {
         loop {
             let console = self.console();
             // A line that is being written is not read yet.
+            let console = console.get(self.said..).unwrap_or_default();
             let whole = console.rfind('\n').map_or("", |end| &console[..end]);
             if let Some((_, rest)) = whole.lines().filter_map(|line| line.split_once(text)).next_back() {
                 return Ok((rest.trim().to_owned(), self.started.elapsed()));

@@ -11,8 +11,8 @@
 //! ```
 //! The guests are the small ones of our own: one that starts in a second says as much of the overlay as one that takes minutes.
 
-mod machine;
-mod story;
-mod wire;
+pub(crate) mod machine;
+pub(crate) mod story;
+pub(crate) mod wire;
 
 pub use story::{Subjects, run};

@@ -14,8 +14,8 @@ use std::{
 };
 
 /// An emulated machine beside other work is slow.
-const BOOT: Duration = Duration::from_secs(600);
-const PATIENCE: Duration = Duration::from_secs(240);
+pub(crate) const BOOT: Duration = Duration::from_secs(600);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(240);
 /// Tenants' networks have an MTU of 1450; a ping of so many bytes fills it.
 const FULL: u32 = 1450 - 28;
 
@@ -56,27 +56,40 @@ fn once(subjects: Subjects<'_>) -> Result<bool> {
     Ok(true)
 }
 
-struct Story<'a> {
-    wire: Wire,
-    folder: &'a Path,
-    openstack: PathBuf,
-    machines: Vec<Machine>,
-    started: Instant,
+pub(crate) struct Story<'a> {
+    pub(crate) wire: Wire,
+    pub(crate) folder: &'a Path,
+    pub(crate) openstack: PathBuf,
+    pub(crate) machines: Vec<Machine>,
+    pub(crate) started: Instant,
 }
 
 /// A guest, and where it is.
-struct Guest {
-    name: String,
-    id: String,
+pub(crate) struct Guest {
+    pub(crate) name: String,
+    pub(crate) id: String,
     fixed: String,
-    floating: String,
+    pub(crate) floating: String,
 }
 
 impl Story<'_> {
     fn tell(&mut self, subjects: Subjects<'_>) -> Result<()> {
+        self.install_both(subjects.installer)?;
+        self.prepare(subjects.guest)?;
+        let guests = [self.guest(1)?, self.guest(2)?];
+        self.meet(&guests)?;
+        for guest in &guests {
+            self.openstack(&format!("server delete {} --wait", guest.name))?;
+        }
+        self.say("told to its end");
+        Ok(())
+    }
+
+    /// Installs both; gives the administrator's password, and what the console told of the authority.
+    pub(crate) fn install_both(&mut self, installer: &Path) -> Result<(String, String)> {
         let external = mac(1, 1);
         let first = format!("role=controller,host\nhostname=node-1\ndisk=only\nafter=reboot\nexternal={external}\n");
-        self.install(1, subjects.installer, &first)?;
+        self.install(1, installer, &first)?;
         let (password, _) = self.machine(1)?.says("humilis: user admin, password ", BOOT)?;
         let (pair, _) = self.machine(1)?.says("humilis: machines join within an hour by ", BOOT)?;
         self.trust(&pair)?;
@@ -88,20 +101,13 @@ impl Story<'_> {
             "role=host\nhostname=node-2\ndisk=only\nafter=reboot\nexternal={external}\n\
              controller=https://{controller}:8444\ntoken={token}\nca={authority}\n"
         );
-        self.install(2, subjects.installer, &second)?;
+        self.install(2, installer, &second)?;
         self.hypervisors()?;
-        self.prepare(subjects.guest)?;
-        let guests = [self.guest(1)?, self.guest(2)?];
-        self.meet(&guests)?;
-        for guest in &guests {
-            self.openstack(&format!("server delete {} --wait", guest.name))?;
-        }
-        self.say("told to its end");
-        Ok(())
+        Ok((password, pair))
     }
 
     /// From an empty disk to a machine that does what it is for.
-    fn install(&mut self, number: u8, installer: &Path, answers: &str) -> Result<()> {
+    pub(crate) fn install(&mut self, number: u8, installer: &Path, answers: &str) -> Result<()> {
         let mut machine = Machine::new(number, self.folder, installer, answers)?;
         machine.switch_on(&self.wire)?;
         self.machines.push(machine);
@@ -115,12 +121,12 @@ impl Story<'_> {
         Ok(())
     }
 
-    fn machine(&mut self, number: u8) -> Result<&mut Machine> {
+    pub(crate) fn machine(&mut self, number: u8) -> Result<&mut Machine> {
         self.machines.iter_mut().find(|machine| machine.number == number).context("there is no such machine")
     }
 
     /// Takes the controller's authority from what it shows, if it is the one that the console named.
-    fn trust(&self, pair: &str) -> Result<()> {
+    pub(crate) fn trust(&self, pair: &str) -> Result<()> {
         let fingerprint = pair.split_once("sha256:").context("the console shows no fingerprint")?.1;
         let server = format!("{}:8443", address(1));
         let shown = exec::read(self.wire.command("openssl").args(["s_client", "-showcerts", "-connect", &server]))?;
@@ -138,7 +144,7 @@ impl Story<'_> {
         bail!("the controller shows no certificate with the fingerprint {fingerprint}")
     }
 
-    fn log_in(&self, password: &str) -> Result<()> {
+    pub(crate) fn log_in(&self, password: &str) -> Result<()> {
         let (address, ca) = (address(1), self.folder.join("ca.pem"));
         let text = format!(
             "clouds:\n  humilis:\n    auth:\n      auth_url: https://{address}:8443/identity/v3\n      username: admin\n      \
@@ -151,7 +157,7 @@ impl Story<'_> {
     }
 
     /// Both machines, with what they have.
-    fn hypervisors(&self) -> Result<()> {
+    pub(crate) fn hypervisors(&self) -> Result<()> {
         let end = Instant::now() + PATIENCE;
         let list = loop {
             let list = self.json("hypervisor list --long")?;
@@ -173,7 +179,7 @@ impl Story<'_> {
         Ok(())
     }
 
-    fn prepare(&self, guest: &Path) -> Result<()> {
+    pub(crate) fn prepare(&self, guest: &Path) -> Result<()> {
         let image = format!("image create --disk-format aki --container-format aki --file {} small", guest.display());
         self.openstack(&image)?;
         let pool = format!(
@@ -199,7 +205,7 @@ impl Story<'_> {
     }
 
     /// Starts a guest on a machine and gives it a floating address.
-    fn guest(&self, number: u8) -> Result<Guest> {
+    pub(crate) fn guest(&self, number: u8) -> Result<Guest> {
         let name = format!("guest-{number}");
         let made = self.json(&format!(
             "server create {name} --image small --flavor small --network net --security-group open \
@@ -236,7 +242,7 @@ impl Story<'_> {
     }
 
     /// A command to the small guest at its floating address, until the answer has this in it.
-    fn answers(&self, guest: &Guest, command: &str, wanted: &str) -> Result<()> {
+    pub(crate) fn answers(&self, guest: &Guest, command: &str, wanted: &str) -> Result<()> {
         let end = Instant::now() + PATIENCE;
         let script = format!("(echo '{command}'; sleep 9) | timeout 10 busybox nc {} 23 | head -n 1", guest.floating);
         loop {
@@ -249,24 +255,24 @@ impl Story<'_> {
         }
     }
 
-    fn json(&self, words: &str) -> Result<Value> {
+    pub(crate) fn json(&self, words: &str) -> Result<Value> {
         let said = self.openstack(&format!("{words} -f json"))?;
         // With --wait, progress stands before it.
         let start = said.find(['{', '[']).with_context(|| format!("{words}: {said}"))?;
         serde_json::from_str(&said[start..]).with_context(|| format!("{words}: {said}"))
     }
 
-    fn openstack(&self, words: &str) -> Result<String> {
+    pub(crate) fn openstack(&self, words: &str) -> Result<String> {
         let mut client = self.wire.command(&self.openstack);
         client.env("OS_CLIENT_CONFIG_FILE", self.folder.join("clouds.yaml")).env("OS_CLOUD", "humilis");
         exec::read(client.args(words.split_whitespace())).with_context(|| format!("openstack {words}"))
     }
 
-    fn say(&self, what: &str) {
+    pub(crate) fn say(&self, what: &str) {
         println!("{:7.1} s  {what}", self.started.elapsed().as_secs_f64());
     }
 
-    fn consoles(&self) -> String {
+    pub(crate) fn consoles(&self) -> String {
         let end = |machine: &Machine| format!("machine {}:\n{}\n", machine.number, machine.end());
         self.machines.iter().map(end).collect()
     }

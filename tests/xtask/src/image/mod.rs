@@ -16,6 +16,7 @@ mod disk;
 mod initial;
 pub mod install;
 mod kernel;
+pub mod lab_update;
 mod manifest;
 mod recipe;
 mod root;
