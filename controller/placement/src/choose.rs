@@ -1,4 +1,4 @@
-//! Which host a server goes to: a pure choice.
+//! Which hosts a server may go to, and which of them are better: pure. The choice itself is made in [`crate::view`], whose order is this one.
 
 use crate::{Ratios, provider::Provider};
 use controller_base::Timestamp;
@@ -7,22 +7,20 @@ use controller_ports::placement::{Constraints, HostUsage, Resources};
 /// A host that was away no longer than this is probably being restarted, and will find what it shall run when it is back.
 const GRACE_SECONDS: i64 = 60;
 
-/// The allowed host with room for it: rather one that is there than one that went a moment ago, then the one that has the most
-/// memory left; among equals the one with the fewest servers, then the first by name.
-pub(crate) fn choose<'a>(
-    providers: &'a [Provider],
+/// Whether a server may go there now. Of such hosts the first in the order of [`rank`] is taken.
+pub(crate) fn suits(
+    provider: &Provider,
     wanted: Resources,
     constraints: &Constraints,
     ratios: &Ratios,
     now: Timestamp,
-) -> Option<&'a Provider> {
-    let takes = |provider: &&Provider| accepts(provider, wanted, ratios, now) && allowed(&provider.usage, constraints);
-    providers.iter().filter(takes).max_by(|a, b| rank(a, ratios).cmp(&rank(b, ratios)))
+) -> bool {
+    accepts(provider, wanted, ratios, now) && allowed(&provider.usage, constraints)
 }
 
 /// Whether something new may go there now.
 pub(crate) fn accepts(provider: &Provider, wanted: Resources, ratios: &Ratios, now: Timestamp) -> bool {
-    open(provider, now) && fits(&provider.usage, wanted, ratios)
+    open(provider, now) && fits(provider.usage.total, provider.usage.used, wanted, ratios)
 }
 
 /// The best ones first.
@@ -30,17 +28,24 @@ pub(crate) fn sort(providers: &mut [Provider], ratios: &Ratios) {
     providers.sort_by(|a, b| rank(b, ratios).cmp(&rank(a, ratios)));
 }
 
-fn open(provider: &Provider, now: Timestamp) -> bool {
+/// Whether the host takes new servers at all.
+pub(crate) fn open(provider: &Provider, now: Timestamp) -> bool {
     !provider.closed && provider.away_since.is_none_or(|since| now < since.plus_seconds(GRACE_SECONDS))
 }
 
 type Rank<'a> = (bool, u64, std::cmp::Reverse<u64>, std::cmp::Reverse<&'a str>);
 
+/// Rather one that is there than one that went a moment ago, then the one that has the most memory left; among equals the one with
+/// the fewest servers, then the first by name. The greatest is the best.
 fn rank<'a>(provider: &'a Provider, ratios: &Ratios) -> Rank<'a> {
     let usage = &provider.usage;
-    let free = ratios.capacity(usage.total).memory_mib.saturating_sub(usage.used.memory_mib);
     let there = provider.away_since.is_none();
-    (there, free, std::cmp::Reverse(usage.servers), std::cmp::Reverse(&usage.hostname))
+    (there, free_memory(provider, ratios), std::cmp::Reverse(usage.servers), std::cmp::Reverse(&usage.hostname))
+}
+
+/// Memory that may still be promised, MiB.
+pub(crate) fn free_memory(provider: &Provider, ratios: &Ratios) -> u64 {
+    ratios.capacity(provider.usage.total).memory_mib.saturating_sub(provider.usage.used.memory_mib)
 }
 
 fn allowed(usage: &HostUsage, constraints: &Constraints) -> bool {
@@ -50,20 +55,22 @@ fn allowed(usage: &HostUsage, constraints: &Constraints) -> bool {
 }
 
 /// One server never gets more than the host really has, whatever the ratios promise to many. What it does not want may be gone.
-pub(crate) fn fits(usage: &HostUsage, wanted: Resources, ratios: &Ratios) -> bool {
-    let capacity = ratios.capacity(usage.total);
+pub(crate) fn fits(total: Resources, used: Resources, wanted: Resources, ratios: &Ratios) -> bool {
+    let capacity = ratios.capacity(total);
     let room = |total: u64, capacity: u64, used: u64, wanted: u64| {
         wanted == 0 || (wanted <= total && used.checked_add(wanted).is_some_and(|sum| sum <= capacity))
     };
-    room(usage.total.vcpus, capacity.vcpus, usage.used.vcpus, wanted.vcpus)
-        && room(usage.total.memory_mib, capacity.memory_mib, usage.used.memory_mib, wanted.memory_mib)
-        && room(usage.total.disk_gib, capacity.disk_gib, usage.used.disk_gib, wanted.disk_gib)
+    room(total.vcpus, capacity.vcpus, used.vcpus, wanted.vcpus)
+        && room(total.memory_mib, capacity.memory_mib, used.memory_mib, wanted.memory_mib)
+        && room(total.disk_gib, capacity.disk_gib, used.disk_gib, wanted.disk_gib)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::view::{Loaded, Stamp, View};
     use controller_base::{Generation, id::HostId};
+    use std::time::Duration;
 
     const NOW: Timestamp = Timestamp(1_000_000_000);
 
@@ -88,7 +95,11 @@ mod tests {
     }
 
     fn chosen(hosts: &[Provider], wanted: Resources, constraints: &Constraints) -> Option<String> {
-        choose(hosts, wanted, constraints, &Ratios::default(), NOW).map(|c| c.usage.hostname.clone())
+        let view = View::new(Ratios::default());
+        let loaded = |provider: &Provider| Loaded { provider: provider.clone(), stamp: Stamp(0) };
+        let scope = view.everything(Duration::ZERO).unwrap();
+        view.install(&scope, hosts.iter().map(loaded).collect());
+        view.reserve(wanted, constraints, NOW).map(|reservation| reservation.hostname().to_owned())
     }
 
     #[test]

@@ -14,8 +14,8 @@
 //! always computed from the claims and stored nowhere. Inventory is the hosts' own and claims are compute's: nothing is written
 //! through the REST API.
 //!
-//! A claim raises the host row's generation under the condition that it is still the one that was judged: of two transactions
-//! that saw the same room, one looks again.
+//! A claim chooses among hosts in memory ([`view`](mod@view)) and is checked by the database: it stamps the host's row, which locks it, and goes there only
+//! if what the host holds is known or was read then. Of two transactions that saw the same room, one looks again.
 
 mod aggregate;
 mod allocation;
@@ -33,6 +33,7 @@ mod resource_class;
 mod store;
 mod traits;
 mod usage;
+mod view;
 
 #[cfg(test)]
 mod tests;
@@ -42,3 +43,4 @@ pub use config::{Ratios, Rejected};
 pub use error::PlacementError;
 pub use port::PlacementService;
 pub use store::MIGRATIONS;
+pub use view::Reservation;

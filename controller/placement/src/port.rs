@@ -1,18 +1,28 @@
 //! Placement as others see it: [`Placement`] for compute, [`HostObserver`] for the fleet.
 
-use crate::{Ratios, choose::choose, store};
+use crate::{
+    Ratios,
+    choose::suits,
+    store,
+    view::{Loaded, Reservation, View},
+};
 use async_trait::async_trait;
 use controller_base::Clock;
 use controller_base::id::{HostId, ServerId};
-use controller_db::{Db, DbError, Tx};
+use controller_db::{Connection, Db, DbError, Dialect, Tx};
 use controller_ports::{
     Unavailable,
     fleet::{Host, HostObserver},
     placement::{ClaimError, Constraints, Consumer, HostUsage, Placement, Resources},
 };
+use std::time::Duration;
 
 /// So many times a claim looks again when others claim at the same time.
 const ATTEMPTS: usize = 16;
+/// From so many hosts in doubt on it is quicker to read all.
+const MANY: usize = 128;
+/// How long the view may miss what another controller on the same PostgreSQL did to make room. What takes room is never missed.
+const SHARED: Duration = Duration::from_secs(5);
 
 /// Placement. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -20,6 +30,7 @@ pub struct PlacementService {
     pub(crate) db: Db,
     pub(crate) clock: Clock,
     pub(crate) ratios: Ratios,
+    view: View,
 }
 
 impl PlacementService {
@@ -29,13 +40,23 @@ impl PlacementService {
     /// The database's.
     pub async fn open(db: Db, clock: Clock, ratios: Ratios) -> Result<Self, DbError> {
         db.migrate("placement", store::MIGRATIONS).await?;
-        Ok(Self { db, clock, ratios })
+        let service = Self { db, clock, ratios, view: View::new(ratios) };
+        let mut connection = service.db.read().await?;
+        service.read_all(&mut connection, Duration::ZERO).await?;
+        drop(connection);
+        Ok(service)
     }
 
     /// What a host may promise in all, for those who show it.
     #[must_use]
     pub fn capacity(&self, total: Resources) -> Resources {
         self.ratios.capacity(total)
+    }
+
+    /// Takes room in memory alone, on the host that a claim would go to, until the reservation is dropped.
+    #[must_use]
+    pub fn reserve(&self, wanted: Resources, constraints: &Constraints) -> Option<Reservation> {
+        self.view.reserve(wanted, constraints, self.clock.now())
     }
 
     async fn try_claim(
@@ -45,21 +66,84 @@ impl PlacementService {
         wanted: Resources,
         constraints: &Constraints,
     ) -> Result<Option<(HostId, String)>, DbError> {
-        if let Some(had) = store::claim_of(tx, consumer.server).await? {
-            return Ok(Some(had));
-        }
+        self.look_again(tx).await?;
         for _ in 0..ATTEMPTS {
-            let (hosts, now) = (store::hosts(tx).await?, self.clock.now());
-            let Some(best) = choose(&hosts, wanted, constraints, &self.ratios, now) else {
-                return Ok(None);
-            };
-            let host = best.usage.host_id;
-            if store::advance(tx, host, best.generation, now).await? {
-                store::insert_claim(tx, consumer, host, wanted, now).await?;
-                return Ok(Some((host, best.usage.hostname.clone())));
+            let Some(reservation) = self.reserve_surely(tx, wanted, constraints).await? else { break };
+            if !self.stamp(tx, &reservation, wanted, constraints).await? {
+                continue;
+            }
+            let host = reservation.host();
+            if !store::insert_claim(tx, consumer, host, wanted, self.clock.now()).await? {
+                break;
+            }
+            let hostname = reservation.hostname().to_owned();
+            tx.on_commit(move || reservation.keep());
+            return Ok(Some((host, hostname)));
+        }
+        store::claim_of(tx, consumer.server).await
+    }
+
+    /// As [`Self::reserve`]; that there is no room is said only of what all controllers know.
+    async fn reserve_surely(
+        &self,
+        tx: &mut Tx,
+        wanted: Resources,
+        constraints: &Constraints,
+    ) -> Result<Option<Reservation>, DbError> {
+        if let Some(reservation) = self.reserve(wanted, constraints) {
+            return Ok(Some(reservation));
+        }
+        if self.db.dialect() == Dialect::Sqlite {
+            // There is but one.
+            return Ok(None);
+        }
+        self.read_all(tx, Duration::ZERO).await?;
+        Ok(self.reserve(wanted, constraints))
+    }
+
+    /// Locks the chosen host, and sees by what it held before whether there is room indeed.
+    async fn stamp(
+        &self,
+        tx: &mut Tx,
+        reservation: &Reservation,
+        wanted: Resources,
+        constraints: &Constraints,
+    ) -> Result<bool, DbError> {
+        let (host, now) = (reservation.host(), self.clock.now());
+        let Some(former) = store::stamp(tx, host, reservation.stamp(), now).await? else {
+            self.view.forget(host);
+            return Ok(false);
+        };
+        if reservation.follows(former, now) {
+            return Ok(true);
+        }
+        let Some(Loaded { provider, .. }) = store::some(tx, [host].into_iter()).await?.pop() else { return Ok(false) };
+        let fits = suits(&provider, wanted, constraints, &self.ratios, now);
+        reservation.corrected(Loaded { provider, stamp: former });
+        Ok(fits)
+    }
+
+    /// Reads what changed since it was read.
+    async fn look_again(&self, connection: &mut Connection) -> Result<(), DbError> {
+        if self.db.dialect() == Dialect::Postgres {
+            self.read_all(connection, SHARED).await?;
+        }
+        match self.view.in_doubt() {
+            None => Ok(()),
+            Some(scope) if scope.hosts().len() > MANY => self.read_all(connection, Duration::ZERO).await,
+            Some(scope) => {
+                let found = store::some(connection, scope.hosts()).await?;
+                self.view.install(&scope, found);
+                Ok(())
             }
         }
-        Ok(None)
+    }
+
+    async fn read_all(&self, connection: &mut Connection, unless: Duration) -> Result<(), DbError> {
+        let Some(scope) = self.view.everything(unless) else { return Ok(()) };
+        let found = store::all(connection).await?;
+        self.view.install(&scope, found);
+        Ok(())
     }
 }
 
@@ -77,7 +161,11 @@ impl Placement for PlacementService {
     }
 
     async fn release(&self, tx: &mut Tx, server: ServerId) -> Result<(), Unavailable> {
-        store::delete_claim(tx, server).await.map_err(unavailable)
+        if let Some(host) = store::delete_claim(tx, server).await.map_err(unavailable)? {
+            let view = self.view.clone();
+            tx.on_commit(move || view.doubt(host));
+        }
+        Ok(())
     }
 
     async fn usages(&self) -> Result<Vec<HostUsage>, Unavailable> {
@@ -99,6 +187,8 @@ impl HostObserver for PlacementService {
         let write = async {
             let mut tx = self.db.begin().await?;
             store::put_host(&mut tx, host, now).await?;
+            let (view, host) = (self.view.clone(), host.id);
+            tx.on_commit(move || view.doubt(host));
             tx.commit().await
         };
         write.await.map_err(unavailable)
@@ -112,6 +202,8 @@ impl HostObserver for PlacementService {
                 return Ok(Some(servers));
             }
             store::delete_host(&mut tx, host).await?;
+            let view = self.view.clone();
+            tx.on_commit(move || view.forget(host));
             tx.commit().await.map(|()| None)
         };
         let servers = write.await.map_err(unavailable)?;
@@ -249,6 +341,107 @@ mod tests {
                 won += u32::from(task.await.unwrap());
             }
             assert_eq!(won, 4);
+        }
+    }
+
+    /// Two controllers on one database.
+    async fn twins(db: &Db, memory_mib: u64) -> (PlacementService, PlacementService, Host) {
+        let clock = Clock::set_to(Timestamp(1));
+        let one = PlacementService::open(db.clone(), clock.clone(), Ratios::default()).await.unwrap();
+        let only = host("a", memory_mib);
+        one.host_changed(&only).await.unwrap();
+        claim(&one, ServerId::random()).await.unwrap();
+        (one, PlacementService::open(db.clone(), clock, Ratios::default()).await.unwrap(), only)
+    }
+
+    #[tokio::test]
+    async fn a_view_that_lags_behind_never_gives_away_too_much() {
+        for db in databases().await {
+            let (one, other, only) = twins(&db, 2048).await;
+            let spare = host("b", 512);
+            claim(&one, ServerId::random()).await.unwrap();
+            claim(&one, ServerId::random()).await.unwrap();
+            claim(&one, ServerId::random()).await.unwrap();
+            one.host_changed(&spare).await.unwrap();
+            other.view.doubt(spare.id);
+            assert_eq!(
+                other.reserve(SMALL, &Constraints::default()).unwrap().host(),
+                only.id,
+                "it does not know better"
+            );
+            assert_eq!(claim(&other, ServerId::random()).await.unwrap().0, spare.id, "the database does");
+            for service in [&one, &other] {
+                assert!(matches!(claim(service, ServerId::random()).await, Err(ClaimError::NoValidHost)));
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_host_that_another_one_closed_or_removed_is_not_chosen() {
+        for db in databases().await {
+            let (one, other, mut only) = twins(&db, 4096).await;
+            only.membership.drained = true;
+            one.host_changed(&only).await.unwrap();
+            assert!(matches!(claim(&other, ServerId::random()).await, Err(ClaimError::NoValidHost)));
+            let gone = host("b", 8192);
+            one.host_changed(&gone).await.unwrap();
+            other.view.doubt(gone.id);
+            claim(&other, ServerId::random()).await.unwrap();
+            for (server, host) in one.claims().await.unwrap() {
+                if host == gone.id {
+                    let mut tx = one.db.begin().await.unwrap();
+                    one.release(&mut tx, server).await.unwrap();
+                    tx.commit().await.unwrap();
+                }
+            }
+            assert_eq!(one.forget_host(gone.id).await.unwrap(), None);
+            assert_eq!(other.reserve(SMALL, &Constraints::default()).unwrap().host(), gone.id);
+            assert!(matches!(claim(&other, ServerId::random()).await, Err(ClaimError::NoValidHost)));
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_rolled_back_was_never_taken() {
+        for db in databases().await {
+            let (one, _, only) = twins(&db, 2048).await;
+            for _ in 0..3 {
+                let mut tx = one.db.begin().await.unwrap();
+                for _ in 0..3 {
+                    let (project, user) = ("p".parse().unwrap(), "u".parse().unwrap());
+                    let consumer = Consumer { server: ServerId::random(), project, user };
+                    let claimed = one.claim(&mut tx, &consumer, SMALL, &Constraints::default()).await.unwrap();
+                    assert_eq!(claimed.0, only.id, "several in one transaction");
+                }
+                drop(tx);
+            }
+            for _ in 0..3 {
+                claim(&one, ServerId::random()).await.unwrap();
+            }
+            assert!(matches!(claim(&one, ServerId::random()).await, Err(ClaimError::NoValidHost)));
+            let known = one.reserve(Resources { memory_mib: 0, ..SMALL }, &Constraints::default());
+            assert!(known.is_some(), "it is full of memory alone");
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn of_many_claims_by_two_at_once_only_as_many_win_as_fit() {
+        for db in databases().await {
+            if db.dialect() == Dialect::Sqlite {
+                continue;
+            }
+            let (one, other, _) = twins(&db, 512 * 9).await;
+            let tasks: Vec<_> = (0..24)
+                .map(|number| {
+                    let service = if number % 2 == 0 { one.clone() } else { other.clone() };
+                    tokio::spawn(async move { claim(&service, ServerId::random()).await })
+                })
+                .collect();
+            let mut won = 0;
+            for task in tasks {
+                won += u32::from(task.await.unwrap().is_ok());
+            }
+            assert_eq!(won, 8);
+            assert_eq!(one.usages().await.unwrap()[0].used.memory_mib, 512 * 9);
         }
     }
 }

@@ -57,7 +57,8 @@ impl Demand {
 
     /// Whether a provider is and has all that.
     pub(crate) fn is_met(&self, provider: &Provider, ratios: &Ratios) -> bool {
-        let room = |wanted: Resources| fits(&provider.usage, wanted, ratios);
+        let usage = &provider.usage;
+        let room = |wanted: Resources| fits(usage.total, usage.used, wanted, ratios);
         self.suits(provider) && self.amounts.resources().is_some_and(room)
     }
 

@@ -1,9 +1,13 @@
 //! The SQL of placement.
 
-use crate::{allocation::Allocation, provider::Provider};
+use crate::{
+    allocation::Allocation,
+    provider::Provider,
+    view::{Loaded, Stamp},
+};
 use controller_base::id::{HostId, ProjectId, ServerId, UserId};
 use controller_base::{Generation, Timestamp};
-use controller_db::{DbError, Filter, Migration, SortKey, flag, is_set};
+use controller_db::{DbError, Filter, Migration, SortKey, Value, flag, is_set};
 use controller_ports::fleet::Host;
 use controller_ports::placement::{Consumer, HostUsage, Resources};
 use sqlx::{AnyConnection, Row, any::AnyRow};
@@ -42,9 +46,14 @@ CREATE INDEX placement_claim_project ON placement_claim (project_id, user_id);
 ALTER TABLE placement_host ADD COLUMN modified_at BIGINT NOT NULL DEFAULT 0;
 UPDATE placement_host SET modified_at = updated_at;",
     },
+    Migration {
+        name: "0005_stamps",
+        sql: "ALTER TABLE placement_host ADD COLUMN stamp BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE placement_host ADD COLUMN former_stamp BIGINT NOT NULL DEFAULT 0;",
+    },
 ];
 
-const USAGE: &str = "SELECT h.host_id, h.hostname, h.up, h.closed, h.updated_at, h.modified_at, h.vcpus, h.memory_mib, h.disk_gib, h.generation, \
+const USAGE: &str = "SELECT h.host_id, h.hostname, h.up, h.closed, h.updated_at, h.modified_at, h.vcpus, h.memory_mib, h.disk_gib, h.generation, h.stamp, \
     COALESCE(c.vcpus, 0) AS used_vcpus, COALESCE(c.memory_mib, 0) AS used_memory_mib, \
     COALESCE(c.disk_gib, 0) AS used_disk_gib, COALESCE(c.servers, 0) AS servers \
     FROM placement_host h LEFT JOIN (SELECT host_id, CAST(SUM(vcpus) AS BIGINT) AS vcpus, \
@@ -57,13 +66,34 @@ pub(crate) async fn hosts(connection: &mut AnyConnection) -> Result<Vec<Provider
     rows.iter().map(read_host).collect()
 }
 
+/// The same with stamps.
+pub(crate) async fn all(connection: &mut AnyConnection) -> Result<Vec<Loaded>, DbError> {
+    let rows = sqlx::query(USAGE).fetch_all(connection).await?;
+    rows.iter().map(read_loaded).collect()
+}
+
+/// Some of them.
+pub(crate) async fn some(
+    connection: &mut AnyConnection,
+    hosts: impl Iterator<Item = HostId>,
+) -> Result<Vec<Loaded>, DbError> {
+    let select = "SELECT h.host_id, h.hostname, h.up, h.closed, h.updated_at, h.modified_at, h.vcpus, h.memory_mib, \
+        h.disk_gib, h.generation, h.stamp, CAST(COALESCE(SUM(c.vcpus), 0) AS BIGINT) AS used_vcpus, \
+        CAST(COALESCE(SUM(c.memory_mib), 0) AS BIGINT) AS used_memory_mib, \
+        CAST(COALESCE(SUM(c.disk_gib), 0) AS BIGINT) AS used_disk_gib, COUNT(c.host_id) AS servers \
+        FROM placement_host h LEFT JOIN placement_claim c ON c.host_id = h.host_id";
+    let filter = Filter::new(select).and_in("h.host_id", hosts.map(Value::text));
+    let rows = filter.then("GROUP BY h.host_id").fetch_all(connection).await?;
+    rows.iter().map(read_loaded).collect()
+}
+
 /// Notes what a host offers and how it stands; `updated_at` of one that is away is when it went.
 pub(crate) async fn put_host(connection: &mut AnyConnection, host: &Host, now: Timestamp) -> Result<(), DbError> {
     let upsert = "INSERT INTO placement_host (host_id, hostname, up, vcpus, memory_mib, disk_gib, generation, updated_at, \
-        closed, modified_at) VALUES ($1, $2, $3, $4, $5, $6, 1, $7, $8, $7) ON CONFLICT (host_id) DO UPDATE SET \
+        closed, modified_at, stamp) VALUES ($1, $2, $3, $4, $5, $6, 1, $7, $8, $7, $9) ON CONFLICT (host_id) DO UPDATE SET \
         hostname = excluded.hostname, up = excluded.up, vcpus = excluded.vcpus, memory_mib = excluded.memory_mib, \
         disk_gib = excluded.disk_gib, generation = placement_host.generation + 1, closed = excluded.closed, \
-        modified_at = excluded.modified_at, \
+        modified_at = excluded.modified_at, stamp = excluded.stamp, \
         updated_at = CASE WHEN placement_host.up = 0 AND excluded.up = 0 THEN placement_host.updated_at \
         ELSE excluded.updated_at END";
     sqlx::query(upsert)
@@ -75,6 +105,7 @@ pub(crate) async fn put_host(connection: &mut AnyConnection, host: &Host, now: T
         .bind(stored(host.resources.disk_gib))
         .bind(now.0)
         .bind(flag(host.membership.drained || host.fenced()))
+        .bind(Stamp::random().0)
         .execute(connection)
         .await?;
     Ok(())
@@ -92,17 +123,18 @@ pub(crate) async fn delete_host(connection: &mut AnyConnection, host: HostId) ->
     Ok(())
 }
 
-/// Whether the host still was as it was judged; if so nobody else judges it by the same facts.
-pub(crate) async fn advance(
+/// Stamps a host, which nobody else alters until the transaction ends; the stamp before, or `None` when there is no such host.
+pub(crate) async fn stamp(
     connection: &mut AnyConnection,
     host: HostId,
-    seen: Generation,
+    stamp: Stamp,
     now: Timestamp,
-) -> Result<bool, DbError> {
-    let update = "UPDATE placement_host SET generation = generation + 1, modified_at = $3 \
-        WHERE host_id = $1 AND generation = $2";
-    let done = sqlx::query(update).bind(host.to_string()).bind(seen.0).bind(now.0).execute(connection).await?;
-    Ok(done.rows_affected() == 1)
+) -> Result<Option<Stamp>, DbError> {
+    let update = "UPDATE placement_host SET generation = generation + 1, modified_at = $3, former_stamp = stamp, \
+        stamp = $2 WHERE host_id = $1 RETURNING former_stamp";
+    let query = sqlx::query(update).bind(host.to_string()).bind(stamp.0).bind(now.0);
+    let row = query.fetch_optional(connection).await?;
+    Ok(row.map(|row| row.try_get("former_stamp")).transpose()?.map(Stamp))
 }
 
 /// The host that a server has room on.
@@ -116,16 +148,17 @@ pub(crate) async fn claim_of(
     row.map(|row| Ok((parsed(&row, "host_id")?, row.try_get("hostname")?))).transpose()
 }
 
+/// False when the server has a claim.
 pub(crate) async fn insert_claim(
     connection: &mut AnyConnection,
     consumer: &Consumer,
     host: HostId,
     wanted: Resources,
     now: Timestamp,
-) -> Result<(), DbError> {
+) -> Result<bool, DbError> {
     let insert = "INSERT INTO placement_claim (server_id, host_id, vcpus, memory_mib, disk_gib, created_at, \
-        project_id, user_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
-    sqlx::query(insert)
+        project_id, user_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (server_id) DO NOTHING";
+    let done = sqlx::query(insert)
         .bind(consumer.server.to_string())
         .bind(host.to_string())
         .bind(stored(wanted.vcpus))
@@ -136,15 +169,14 @@ pub(crate) async fn insert_claim(
         .bind(consumer.user.as_str())
         .execute(connection)
         .await?;
-    Ok(())
+    Ok(done.rows_affected() == 1)
 }
 
-pub(crate) async fn delete_claim(connection: &mut AnyConnection, server: ServerId) -> Result<(), DbError> {
-    sqlx::query("DELETE FROM placement_claim WHERE server_id = $1")
-        .bind(server.to_string())
-        .execute(connection)
-        .await?;
-    Ok(())
+/// The host that the claim was on, if there was one.
+pub(crate) async fn delete_claim(connection: &mut AnyConnection, server: ServerId) -> Result<Option<HostId>, DbError> {
+    let delete = "DELETE FROM placement_claim WHERE server_id = $1 RETURNING host_id";
+    let row = sqlx::query(delete).bind(server.to_string()).fetch_optional(connection).await?;
+    row.map(|row| parsed(&row, "host_id")).transpose()
 }
 
 pub(crate) async fn claims(connection: &mut AnyConnection) -> Result<Vec<(ServerId, HostId)>, DbError> {
@@ -209,6 +241,10 @@ fn read_host(row: &AnyRow) -> Result<Provider, DbError> {
     let (since, modified): (i64, i64) = (row.try_get("updated_at")?, row.try_get("modified_at")?);
     let away_since = (!is_set(up)).then_some(Timestamp(since));
     Ok(Provider { usage, generation, away_since, closed: is_set(closed), modified_at: Timestamp(modified) })
+}
+
+fn read_loaded(row: &AnyRow) -> Result<Loaded, DbError> {
+    Ok(Loaded { provider: read_host(row)?, stamp: Stamp(row.try_get("stamp")?) })
 }
 
 fn amount(row: &AnyRow, column: &str) -> Result<u64, DbError> {

@@ -75,7 +75,7 @@ pub trait Placement: Send + Sync {
         wanted: Resources,
         constraints: &Constraints,
     ) -> Result<(HostId, String), ClaimError>;
-    /// Gives the room back. Without a claim it does nothing.
+    /// Gives the room back, for claims of later transactions: the same one must not claim after it. Without a claim it does nothing.
     async fn release(&self, tx: &mut Tx, server: ServerId) -> Result<(), Unavailable>;
     /// All hosts and how full they are.
     async fn usages(&self) -> Result<Vec<HostUsage>, Unavailable>;

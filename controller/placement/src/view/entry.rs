@@ -1,0 +1,148 @@
+//! One host of the view.
+
+use super::{Loaded, Stamp, reservation::Taken};
+use crate::{
+    Ratios,
+    choose::{fits, free_memory, open},
+    provider::Provider,
+};
+use controller_base::{Timestamp, id::HostId};
+use controller_ports::placement::Resources;
+use std::{cmp::Reverse, sync::Arc};
+
+/// Where a host stands in the order, [`crate::choose::rank`] with an owner.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Key {
+    there: bool,
+    free: u64,
+    servers: Reverse<u64>,
+    pub(super) name: Reverse<Arc<str>>,
+    pub(super) host: HostId,
+}
+
+impl Key {
+    pub(super) fn of(provider: &Provider, ratios: &Ratios, name: &Arc<str>) -> Self {
+        Self {
+            there: provider.away_since.is_none(),
+            free: free_memory(provider, ratios),
+            servers: Reverse(provider.usage.servers),
+            name: Reverse(Arc::clone(name)),
+            host: provider.usage.host_id,
+        }
+    }
+
+    /// Less than any host's with so much left: none has so many servers.
+    pub(super) fn least(there: bool, free: u64, (name, host): &(Arc<str>, HostId)) -> Self {
+        Self { there, free, servers: Reverse(u64::MAX), name: Reverse(Arc::clone(name)), host: *host }
+    }
+}
+
+/// A host, with what open reservations take counted as used.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) provider: Provider,
+    pub(super) key: Key,
+    /// The row's, as far as it is known.
+    stamp: Stamp,
+    /// Reservations of open transactions, in the order in which they were made.
+    pub(super) open: Vec<Open>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Open {
+    taken: Taken,
+    /// The row's stamp before the claim; not known before it was written.
+    from: Option<Stamp>,
+    /// What was loaded holds it already: it was read in its own transaction, or just after the commit.
+    loaded: bool,
+}
+
+impl Entry {
+    pub(super) fn new(Loaded { mut provider, stamp }: Loaded, mut open: Vec<Open>, ratios: &Ratios) -> Self {
+        open.iter_mut().for_each(|open| open.loaded = false);
+        let mut reached = Some(stamp);
+        while let Some(before) = open.iter_mut().find(|open| !open.loaded && Some(open.taken.to) == reached) {
+            before.loaded = true;
+            reached = before.from;
+        }
+        for open in open.iter().filter(|open| !open.loaded) {
+            add(&mut provider, open.taken.amount);
+        }
+        let name: Arc<str> = provider.usage.hostname.as_str().into();
+        let key = Key::of(&provider, ratios, &name);
+        Self { provider, key, stamp, open }
+    }
+
+    pub(super) fn take(&mut self, amount: Resources) -> Taken {
+        let taken = Taken { amount, to: Stamp::random() };
+        add(&mut self.provider, amount);
+        self.open.push(Open { taken, from: None, loaded: false });
+        taken
+    }
+
+    /// Whether there is room for the claim at this stamp: at the known one, or that of a claim that is counted.
+    pub(super) fn follows(&mut self, taken: &Taken, former: Stamp, ratios: &Ratios, now: Timestamp) -> bool {
+        let counted = |open: &Open| open.taken.to == former && open.from.is_some();
+        let known = self.stamp == former || self.open.iter().any(counted);
+        // What was counted since may have taken the room.
+        let mut others = self.provider.usage.used;
+        subtract(&mut others, taken.amount);
+        let fits = open(&self.provider, now) && fits(self.provider.usage.total, others, taken.amount, ratios);
+        if known && fits {
+            self.stands_on(taken, former);
+        }
+        known && fits
+    }
+
+    /// The row's stamp before the claim was this one.
+    pub(super) fn stands_on(&mut self, taken: &Taken, former: Stamp) {
+        if let Some(open) = self.open.iter_mut().find(|open| open.taken.to == taken.to) {
+            open.from = Some(former);
+        }
+    }
+
+    /// The claim was committed. False when another change than the known one came before it.
+    pub(super) fn keep(&mut self, taken: &Taken) -> bool {
+        match self.close(taken) {
+            Some(open) if open.loaded => true,
+            Some(open) if open.from == Some(self.stamp) => {
+                self.stamp = taken.to;
+                true
+            }
+            // It stays counted until the host was read.
+            _ => false,
+        }
+    }
+
+    /// The claim was never made. False when it was loaded all the same, from within its transaction.
+    pub(super) fn give_back(&mut self, taken: &Taken) -> bool {
+        match self.close(taken) {
+            Some(open) if open.loaded => false,
+            Some(_) => {
+                subtract(&mut self.provider.usage.used, taken.amount);
+                self.provider.usage.servers = self.provider.usage.servers.saturating_sub(1);
+                true
+            }
+            None => true,
+        }
+    }
+
+    fn close(&mut self, taken: &Taken) -> Option<Open> {
+        let place = self.open.iter().position(|open| open.taken.to == taken.to)?;
+        Some(self.open.remove(place))
+    }
+}
+
+fn add(provider: &mut Provider, amount: Resources) {
+    let used = &mut provider.usage.used;
+    used.vcpus = used.vcpus.saturating_add(amount.vcpus);
+    used.memory_mib = used.memory_mib.saturating_add(amount.memory_mib);
+    used.disk_gib = used.disk_gib.saturating_add(amount.disk_gib);
+    provider.usage.servers += 1;
+}
+
+fn subtract(used: &mut Resources, amount: Resources) {
+    used.vcpus = used.vcpus.saturating_sub(amount.vcpus);
+    used.memory_mib = used.memory_mib.saturating_sub(amount.memory_mib);
+    used.disk_gib = used.disk_gib.saturating_sub(amount.disk_gib);
+}

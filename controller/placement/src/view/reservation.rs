@@ -1,0 +1,67 @@
+//! Room that is taken in memory while its transaction is open.
+
+use super::{Loaded, Stamp, View};
+use controller_base::{Timestamp, id::HostId};
+use controller_ports::placement::Resources;
+
+/// What one reservation takes, and the stamp of its claim.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Taken {
+    pub(super) amount: Resources,
+    pub(super) to: Stamp,
+}
+
+/// Room on a host that nobody else is offered. Dropped, it is given back.
+#[derive(Debug)]
+pub struct Reservation {
+    view: View,
+    host: HostId,
+    hostname: String,
+    taken: Taken,
+    kept: bool,
+}
+
+impl Reservation {
+    pub(super) fn new(view: View, host: HostId, hostname: String, taken: Taken) -> Self {
+        Self { view, host, hostname, taken, kept: false }
+    }
+
+    /// The host.
+    #[must_use]
+    pub fn host(&self) -> HostId {
+        self.host
+    }
+
+    pub(crate) fn hostname(&self) -> &str {
+        &self.hostname
+    }
+
+    /// What the row is stamped with.
+    pub(crate) fn stamp(&self) -> Stamp {
+        self.taken.to
+    }
+
+    /// Whether the view knew what the host held when it was stamped, and there is room.
+    pub(crate) fn follows(&self, former: Stamp, now: Timestamp) -> bool {
+        self.view.follows(self.host, &self.taken, former, now)
+    }
+
+    /// The view did not know: this was read after the row was stamped, with the stamp before.
+    pub(crate) fn corrected(&self, read: Loaded) {
+        self.view.corrected(&self.taken, read);
+    }
+
+    /// The claim is durable.
+    pub(crate) fn keep(mut self) {
+        self.kept = true;
+        self.view.keep(self.host, &self.taken);
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        if !self.kept {
+            self.view.give_back(self.host, &self.taken);
+        }
+    }
+}
