@@ -16,6 +16,7 @@ use controller_ports::fleet::{
     AskError, DesiredState, Fleet, GuestObserver, Host, HostChange, HostChangeError, HostObserver, ObjectKey,
 };
 use controller_ports::image::Images;
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use humilis_proto::federation::{self as wire, call::Question};
 use std::{
     collections::HashMap,
@@ -29,6 +30,10 @@ use tokio::sync::{broadcast, oneshot};
 
 /// Before the same refusal is logged again.
 const REPEAT: Duration = Duration::from_secs(60);
+/// So many hosts' announcements are under way at a time: those who write them down do so together.
+const TOLD_AT_ONCE: usize = 64;
+/// So many hosts are asked for in one statement.
+const AT_ONCE: usize = 500;
 /// How long a host may take to say that it is there.
 const ALIVE: Duration = Duration::from_secs(3);
 /// How long a host may take to answer a question.
@@ -104,10 +109,8 @@ impl Hub {
     /// # Errors
     /// When the database fails.
     pub async fn announce(&self) -> Result<(), Unavailable> {
-        for host in self.hosts().await? {
-            self.tell(&host).await?;
-        }
-        Ok(())
+        let hosts = self.hosts().await?;
+        stream::iter(&hosts).map(|host| self.tell(host)).buffer_unordered(TOLD_AT_ONCE).try_collect().await
     }
 
     /// Tells all who care of a host that changed.
@@ -243,6 +246,16 @@ impl Fleet for Hub {
         let mut conn = self.db.read().await.map_err(unavailable)?;
         let members = store::list_members(&mut conn).await.map_err(unavailable)?;
         Ok(members.into_iter().map(|member| member.host).collect())
+    }
+
+    async fn hosts_among(&self, ids: &[HostId]) -> Result<Vec<Host>, Unavailable> {
+        let mut conn = self.db.read().await.map_err(unavailable)?;
+        let mut hosts = Vec::with_capacity(ids.len());
+        for some in ids.chunks(AT_ONCE) {
+            let members = store::members_among(&mut conn, some).await.map_err(unavailable)?;
+            hosts.extend(members.into_iter().map(|member| member.host));
+        }
+        Ok(hosts)
     }
 
     async fn host(&self, id: HostId) -> Result<Option<Host>, Unavailable> {

@@ -1,6 +1,12 @@
 //! What hosts that come and go mean for networks: tunnels end elsewhere, another host hides the tenants' addresses.
 
-use crate::{error::Result, service::NetworkService, sql, sql::Param, touch};
+use crate::{
+    error::Result,
+    service::{Inner, NetworkService},
+    sql,
+    sql::Param,
+    touch,
+};
 use async_trait::async_trait;
 use controller_base::id::{HostId, NetworkId, RouterId};
 use controller_db::Connection;
@@ -8,7 +14,10 @@ use controller_ports::{
     Unavailable,
     fleet::{Host, HostObserver, ObjectKey},
 };
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::PoisonError,
+};
 
 /// All members by id.
 pub type Known = BTreeMap<HostId, Host>;
@@ -38,26 +47,39 @@ pub fn elect(candidates: &[HostId], known: &Known) -> Option<HostId> {
 }
 
 impl NetworkService {
-    pub(crate) async fn hosts(&self) -> Result<Known> {
-        let hosts = self.0.fleet.hosts().await?;
+    /// Those of these hosts that are members.
+    pub(crate) async fn hosts_among(&self, ids: HashSet<HostId>) -> Result<Known> {
+        let ids: Vec<HostId> = ids.into_iter().collect();
+        let hosts = self.0.fleet.hosts_among(&ids).await?;
         Ok(hosts.into_iter().map(|host| (host.id, host)).collect())
     }
 
     /// Everything that the host's being there or not matters for, on all hosts concerned.
-    async fn touch_host(&self, host: HostId) -> Result<()> {
-        let fleet = &self.0.fleet;
+    async fn touch_host(&self, host: &Host) -> Result<()> {
+        let Inner { fleet, shared, .. } = &*self.0;
         let mut conn = self.read().await?;
-        for network in networks_on(&mut conn, host).await? {
-            for other in touch::hosts_of_network(&mut conn, network).await? {
-                fleet.touch(other, ObjectKey::Network(network));
+        if self.moved(host) {
+            for network in networks_on(&mut conn, host.id).await? {
+                let key = ObjectKey::Network(network);
+                shared.drop_key(&key);
+                for other in touch::hosts_of_network(&mut conn, network).await? {
+                    fleet.touch(other, key);
+                }
             }
         }
-        for router in routers_on(&mut conn, host).await? {
+        for router in routers_on(&mut conn, host.id).await? {
             for other in touch::hosts_of_router(&mut conn, router).await? {
                 fleet.touch(other, ObjectKey::Router(router));
             }
         }
         Ok(())
+    }
+
+    /// Whether the host's tunnels end elsewhere than was last heard.
+    fn moved(&self, host: &Host) -> bool {
+        let mut underlays = self.0.underlays.lock().unwrap_or_else(PoisonError::into_inner);
+        let older = underlays.insert(host.id, host.underlay_address.clone());
+        older.is_none_or(|older| older != host.underlay_address)
     }
 }
 
@@ -71,7 +93,12 @@ pub(crate) fn unavailable(source: crate::Error) -> Unavailable {
 #[async_trait]
 impl HostObserver for NetworkService {
     async fn host_changed(&self, host: &Host) -> std::result::Result<(), Unavailable> {
-        self.touch_host(host.id).await.map_err(unavailable)
+        self.touch_host(host).await.map_err(unavailable)
+    }
+
+    async fn forget_host(&self, host: HostId) -> std::result::Result<Option<String>, Unavailable> {
+        self.0.underlays.lock().unwrap_or_else(PoisonError::into_inner).remove(&host);
+        Ok(None)
     }
 }
 

@@ -5,6 +5,7 @@
 
 use crate::{
     config::NetworkConfig,
+    desired::shared::Shared,
     error::{Error, Result},
     migrations::MIGRATIONS,
 };
@@ -16,7 +17,10 @@ use controller_db::Connection;
 use controller_db::{Conn, Db, DbError, Tx};
 use controller_ports::fleet::{Fleet, ObjectKey};
 use futures::future::BoxFuture;
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::{Arc, Mutex},
+};
 
 /// How often a change is tried when it collides with another one.
 const ATTEMPTS: u32 = 5;
@@ -30,6 +34,9 @@ pub(crate) struct Inner {
     pub clock: Clock,
     pub config: NetworkConfig,
     pub fleet: Arc<dyn Fleet>,
+    pub shared: Shared,
+    /// Where hosts' tunnels end, as the fleet said last.
+    pub underlays: Mutex<HashMap<HostId, String>>,
 }
 
 /// Who asks.
@@ -68,7 +75,8 @@ impl NetworkService {
     /// The database's.
     pub async fn start(db: Db, clock: Clock, config: NetworkConfig, fleet: Arc<dyn Fleet>) -> Result<Self> {
         db.migrate("network", MIGRATIONS).await?;
-        Ok(Self(Arc::new(Inner { db, clock, config, fleet })))
+        let (shared, underlays) = (Shared::default(), Mutex::default());
+        Ok(Self(Arc::new(Inner { db, clock, config, fleet, shared, underlays })))
     }
 
     pub(crate) fn config(&self) -> &NetworkConfig {
@@ -105,6 +113,7 @@ impl NetworkService {
             now: self.0.clock.now(),
             service: self.clone(),
             touched: BTreeSet::new(),
+            changed: BTreeSet::new(),
         };
         let done = work(&mut change).await?;
         change.commit().await?;
@@ -124,6 +133,8 @@ pub struct Change {
     /// The service.
     pub service: NetworkService,
     pub(crate) touched: BTreeSet<(HostId, ObjectKey)>,
+    /// All that was touched, on however many hosts it is.
+    pub(crate) changed: BTreeSet<ObjectKey>,
 }
 
 impl Change {
@@ -133,9 +144,12 @@ impl Change {
     }
 
     async fn commit(mut self) -> Result<()> {
-        let fleet = self.service.0.fleet.clone();
-        let touched = std::mem::take(&mut self.touched);
-        self.tx.on_commit(move || touched.into_iter().for_each(|(host, key)| fleet.touch(host, key)));
+        let service = self.service.clone();
+        let (touched, changed) = (std::mem::take(&mut self.touched), std::mem::take(&mut self.changed));
+        self.tx.on_commit(move || {
+            changed.iter().for_each(|key| service.0.shared.drop_key(key));
+            touched.into_iter().for_each(|(host, key)| service.0.fleet.touch(host, key));
+        });
         Ok(self.tx.commit().await?)
     }
 }

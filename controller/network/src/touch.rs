@@ -53,6 +53,7 @@ async fn networks_of_router(conn: &mut Connection, id: RouterId) -> Result<Vec<N
 
 impl Change {
     fn touch(&mut self, hosts: Vec<HostId>, key: ObjectKey) {
+        self.changed.insert(key);
         self.touched.extend(hosts.into_iter().map(|host| (host, key)));
     }
 

@@ -31,6 +31,7 @@ mod provider;
 mod query;
 mod resource_class;
 mod store;
+mod together;
 mod traits;
 mod usage;
 mod view;

@@ -4,6 +4,7 @@ use crate::{
     Ratios,
     choose::suits,
     store,
+    together::Together,
     view::{Loaded, Reservation, View},
 };
 use async_trait::async_trait;
@@ -15,7 +16,7 @@ use controller_ports::{
     fleet::{Host, HostObserver},
     placement::{ClaimError, Constraints, Consumer, HostUsage, Placement, Resources},
 };
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 /// So many times a claim looks again when others claim at the same time.
 const ATTEMPTS: usize = 16;
@@ -31,6 +32,7 @@ pub struct PlacementService {
     pub(crate) clock: Clock,
     pub(crate) ratios: Ratios,
     view: View,
+    together: Arc<Together>,
 }
 
 impl PlacementService {
@@ -40,7 +42,7 @@ impl PlacementService {
     /// The database's.
     pub async fn open(db: Db, clock: Clock, ratios: Ratios) -> Result<Self, DbError> {
         db.migrate("placement", store::MIGRATIONS).await?;
-        let service = Self { db, clock, ratios, view: View::new(ratios) };
+        let service = Self { db, clock, ratios, view: View::new(ratios), together: Arc::default() };
         let mut connection = service.db.read().await?;
         service.read_all(&mut connection, Duration::ZERO).await?;
         drop(connection);
@@ -184,14 +186,7 @@ impl Placement for PlacementService {
 impl HostObserver for PlacementService {
     async fn host_changed(&self, host: &Host) -> Result<(), Unavailable> {
         let now = self.clock.now();
-        let write = async {
-            let mut tx = self.db.begin().await?;
-            store::put_host(&mut tx, host, now).await?;
-            let (view, host) = (self.view.clone(), host.id);
-            tx.on_commit(move || view.doubt(host));
-            tx.commit().await
-        };
-        write.await.map_err(unavailable)
+        self.together.write(&self.db, &self.view, host, now).await.map_err(unavailable)
     }
 
     async fn forget_host(&self, host: HostId) -> Result<Option<String>, Unavailable> {
@@ -420,6 +415,29 @@ mod tests {
             assert!(matches!(claim(&one, ServerId::random()).await, Err(ClaimError::NoValidHost)));
             let known = one.reserve(Resources { memory_mib: 0, ..SMALL }, &Constraints::default());
             assert!(known.is_some(), "it is full of memory alone");
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn hosts_that_come_at_once_are_all_written_down() {
+        for db in databases().await {
+            let clock = Clock::set_to(Timestamp(1));
+            let service = PlacementService::open((*db).clone(), clock, Ratios::default()).await.unwrap();
+            let hosts: Vec<_> = (0..50).map(|number| host(&format!("{number:02}"), 1024 + number)).collect();
+            let tasks: Vec<_> = hosts
+                .iter()
+                .cloned()
+                .map(|host| {
+                    let service = service.clone();
+                    tokio::spawn(async move { service.host_changed(&host).await })
+                })
+                .collect();
+            for task in tasks {
+                task.await.unwrap().unwrap();
+            }
+            let known: Vec<_> = service.usages().await.unwrap().into_iter().map(|usage| usage.host_id).collect();
+            assert_eq!(known, hosts.iter().map(|host| host.id).collect::<Vec<_>>());
+            assert_eq!(claim(&service, ServerId::random()).await.unwrap().1, "49");
         }
     }
 

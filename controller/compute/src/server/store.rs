@@ -17,7 +17,10 @@ pub(crate) const SELECT_SLIM: &str = "SELECT id, project_id, user_id, name, host
     group_id, published, running, boot_count, boot_hard, desired_generation, power_generation, gone, created_at, updated_at, \
     launched_at, deleted_at, generation, guest_password, NULL FROM compute_server";
 
-/// Likewise with user data.
+/// What a list without details shows, and where it goes on: id and name.
+pub(crate) const SELECT_BRIEF: &str = "SELECT id, name FROM compute_server";
+
+/// As [`SELECT_SLIM`], with user data.
 pub(crate) const SELECT: &str = "SELECT id, project_id, user_id, name, hostname, description, vm_state, task_state, \
     task_since, power_state, host_id, host_name, access_ipv4, access_ipv6, metadata, tags, lock_by, lock_reason, fault, spec, \
     group_id, published, running, boot_count, boot_hard, desired_generation, power_generation, gone, created_at, updated_at, \
@@ -181,6 +184,12 @@ pub(crate) async fn update(connection: &mut AnyConnection, server: &Server) -> R
         .execute(connection)
         .await?;
     Ok(done.rows_affected() == 1)
+}
+
+/// A row of [`SELECT_BRIEF`].
+pub(crate) fn read_brief(row: &AnyRow) -> Result<(ServerId, String), DbError> {
+    let mut row = Reader::new(row);
+    Ok((row.parsed()?, row.text()?))
 }
 
 /// A row of [`SELECT`] or [`SELECT_SLIM`].

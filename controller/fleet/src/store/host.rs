@@ -4,7 +4,7 @@ use super::{maybe, signed};
 use crate::host::Member;
 use controller_base::Timestamp;
 use controller_base::id::HostId;
-use controller_db::{Conn, Db, DbError, Tx};
+use controller_db::{Conn, Db, DbError, Filter, Tx, Value};
 use controller_ports::fleet::{Admission, Host, HostResources, Membership};
 use sqlx::{AnyConnection, Row as _, any::AnyRow};
 
@@ -92,6 +92,11 @@ pub(crate) async fn disconnect_all(db: &Db) -> Result<(), DbError> {
 pub(crate) async fn list_members(conn: &mut Conn) -> Result<Vec<Member>, DbError> {
     let sql = sqlx::AssertSqlSafe(format!("SELECT {COLUMNS} FROM fleet_host ORDER BY hostname"));
     sqlx::query(sql).fetch_all(&mut **conn).await?.iter().map(member).collect()
+}
+
+pub(crate) async fn members_among(conn: &mut AnyConnection, ids: &[HostId]) -> Result<Vec<Member>, DbError> {
+    let filter = Filter::new(&format!("SELECT {COLUMNS} FROM fleet_host")).and_in("id", ids.iter().map(Value::text));
+    filter.fetch_all(conn).await?.iter().map(member).collect()
 }
 
 pub(crate) async fn get_member(conn: &mut AnyConnection, id: HostId) -> Result<Option<Member>, DbError> {

@@ -7,11 +7,14 @@ use crate::{
 use controller_base::{Generation, id::SecurityGroupId};
 use controller_db::Connection;
 use controller_ports::fleet::{
-    DesiredObject, DesiredSecurityGroup,
+    DesiredSecurityGroup,
     net::{Remote, SecurityRule},
 };
 
-pub(super) async fn build(conn: &mut Connection, id: SecurityGroupId) -> Result<Option<(Generation, DesiredObject)>> {
+pub(super) async fn build(
+    conn: &mut Connection,
+    id: SecurityGroupId,
+) -> Result<Option<(Generation, DesiredSecurityGroup)>> {
     let Some(group) = security_group::store::get(conn, id).await? else { return Ok(None) };
     let desired = DesiredSecurityGroup {
         name: group.standard.name.clone(),
@@ -19,7 +22,7 @@ pub(super) async fn build(conn: &mut Connection, id: SecurityGroupId) -> Result<
         stateful: group.stateful,
         member_addresses: security_group::store::member_addresses(conn, id).await?,
     };
-    Ok(Some((group.standard.generation, DesiredObject::SecurityGroup(desired))))
+    Ok(Some((group.standard.generation, desired)))
 }
 
 fn convert(rule: &Rule) -> SecurityRule {

@@ -11,6 +11,7 @@ mod group;
 mod network;
 mod port;
 mod router;
+pub(crate) mod shared;
 #[cfg(test)]
 mod tests;
 
@@ -22,16 +23,18 @@ use crate::{
     touch,
 };
 use async_trait::async_trait;
-use controller_base::id::{HostId, PortId, SecurityGroupId};
+use controller_base::{
+    Generation,
+    id::{HostId, PortId, RouterId, SecurityGroupId},
+};
 use controller_db::Connection;
 use controller_ports::{
     Unavailable,
-    fleet::{Desired, DesiredState, ObjectKey},
+    fleet::{Desired, DesiredObject, DesiredState, ObjectKey},
 };
 
-/// What the builders need beside the database.
-struct View<'a> {
-    service: &'a NetworkService,
+/// What the builders of routers need beside the database.
+struct View {
     host: HostId,
     known: Known,
 }
@@ -55,48 +58,51 @@ impl DesiredState for NetworkService {
 }
 
 async fn list(service: &NetworkService, host: HostId) -> Result<Vec<Desired>> {
-    let view = View { service, host, known: service.hosts().await? };
     let mut conn = service.read().await?;
     let mut keys: Vec<ObjectKey> = Vec::new();
     keys.extend(hosts::networks_on(&mut conn, host).await?.into_iter().map(ObjectKey::Network));
     keys.extend(groups_on(&mut conn, host).await?.into_iter().map(ObjectKey::SecurityGroup));
     keys.extend(hosts::routers_on(&mut conn, host).await?.into_iter().map(ObjectKey::Router));
     keys.extend(ports_on(&mut conn, host).await?.into_iter().map(ObjectKey::Port));
+    // Whoever holds a connection while it waits for another may wait for those who do the same.
+    drop(conn);
     let mut found = Vec::with_capacity(keys.len());
     for key in keys {
-        found.extend(build(&mut conn, &view, key).await?);
+        found.extend(get(service, host, key).await?);
     }
     Ok(found)
 }
 
 async fn get(service: &NetworkService, host: HostId, key: ObjectKey) -> Result<Option<Desired>> {
-    let mut conn = service.read().await?;
-    let there = match key {
-        ObjectKey::Guest(_) => false,
-        // The port itself says where it is.
-        ObjectKey::Port(_) => true,
-        ObjectKey::Network(id) => touch::hosts_of_network(&mut conn, id).await?.contains(&host),
-        ObjectKey::Router(id) => touch::hosts_of_router(&mut conn, id).await?.contains(&host),
-        ObjectKey::SecurityGroup(id) => touch::hosts_of_group(&mut conn, id).await?.contains(&host),
-    };
-    // Whoever holds a connection while it waits for another may wait for those who do the same.
-    drop(conn);
-    if !there {
-        return Ok(None);
-    }
-    let view = View { service, host, known: service.hosts().await? };
-    build(&mut *service.read().await?, &view, key).await
-}
-
-async fn build(conn: &mut Connection, view: &View<'_>, key: ObjectKey) -> Result<Option<Desired>> {
     let built = match key {
         ObjectKey::Guest(_) => None,
-        ObjectKey::Network(id) => network::build(conn, view, id).await?,
-        ObjectKey::Port(id) => port::build(conn, view, id).await?,
-        ObjectKey::SecurityGroup(id) => group::build(conn, id).await?,
-        ObjectKey::Router(id) => router::build(conn, view, id).await?,
+        ObjectKey::Network(id) => {
+            let shared = shared::network(service, id).await?;
+            shared.hosts.contains(&host).then(|| network::seen_from(host, &shared)).flatten()
+        }
+        ObjectKey::SecurityGroup(id) => {
+            let shared = shared::group(service, id).await?;
+            let group = shared.group.as_ref().filter(|_| shared.hosts.contains(&host));
+            group.map(|(generation, group)| (*generation, DesiredObject::SecurityGroup(group.clone())))
+        }
+        // The port itself says where it is.
+        ObjectKey::Port(id) => port::build(&mut *service.read().await?, host, id).await?,
+        ObjectKey::Router(id) => get_router(service, host, id).await?,
     };
     Ok(built.map(|(generation, object)| Desired { key, generation, object }))
+}
+
+async fn get_router(
+    service: &NetworkService,
+    host: HostId,
+    id: RouterId,
+) -> Result<Option<(Generation, DesiredObject)>> {
+    let candidates = touch::hosts_of_router(&mut *service.read().await?, id).await?;
+    if !candidates.contains(&host) {
+        return Ok(None);
+    }
+    let view = View { host, known: service.hosts_among(candidates.iter().copied().collect()).await? };
+    router::build(&mut *service.read().await?, &view, id, &candidates).await
 }
 
 async fn ports_on(conn: &mut Connection, host: HostId) -> Result<Vec<PortId>> {

@@ -1,40 +1,46 @@
 //! A network as a host shall have it.
 
-use super::View;
+use super::shared::SharedNetwork;
 use crate::{
     error::Result,
+    hosts::Known,
     network::{self, model},
     port::{self, model::Port},
+    service::NetworkService,
     subnet::{self, model::Subnet, service_address},
 };
 use controller_base::{
     Generation,
     id::{HostId, NetworkId},
 };
-use controller_db::Connection;
-use controller_db::{Filter, Value};
+use controller_db::{Connection, Filter};
 use controller_ports::fleet::{
     DesiredNetwork, DesiredObject,
     net::{DesiredSubnet, RemotePort, Segment},
 };
 
+/// The network without its remotes, and its ports on hosts if it is an overlay.
 pub(super) async fn build(
     conn: &mut Connection,
-    view: &View<'_>,
+    service: &NetworkService,
     id: NetworkId,
-) -> Result<Option<(Generation, DesiredObject)>> {
-    let Some(network) = network::store::get(conn, id).await? else { return Ok(None) };
+) -> Result<(Option<(Generation, DesiredNetwork)>, Vec<Port>)> {
+    let Some(network) = network::store::get(conn, id).await? else { return Ok((None, Vec::new())) };
     let service_port = service_address::find(conn, id).await?;
     let subnets = subnet::store::of_network(conn, id).await?;
-    let segment = match &network.segment {
-        model::Segment::Overlay { vni } => Segment::Overlay { vni: *vni, remotes: remotes(conn, view, id).await? },
-        model::Segment::Flat { physical_network } => Segment::Flat { physical_network: physical_network.clone() },
+    let (segment, ports) = match &network.segment {
+        model::Segment::Overlay { vni } => {
+            (Segment::Overlay { vni: *vni, remotes: Vec::new() }, ports_on_hosts(conn, id).await?)
+        }
+        model::Segment::Flat { physical_network } => {
+            (Segment::Flat { physical_network: physical_network.clone() }, Vec::new())
+        }
         model::Segment::Vlan { physical_network, vlan_id } => {
-            Segment::Vlan { physical_network: physical_network.clone(), vlan_id: *vlan_id }
+            (Segment::Vlan { physical_network: physical_network.clone(), vlan_id: *vlan_id }, Vec::new())
         }
     };
     let domain = match network.dns_domain.is_empty() {
-        true => &view.service.config().dns_domain,
+        true => &service.config().dns_domain,
         false => &network.dns_domain,
     };
     let desired = DesiredNetwork {
@@ -45,7 +51,31 @@ pub(super) async fn build(
         dns_domain: domain.trim_end_matches('.').to_owned(),
         external: network.external,
     };
-    Ok(Some((network.standard.generation, DesiredObject::Network(desired))))
+    Ok((Some((network.standard.generation, desired)), ports))
+}
+
+/// The same as one host shall have it: with the network's ports on other hosts whose tunnels' ends are known.
+pub(super) fn seen_from(host: HostId, shared: &SharedNetwork) -> Option<(Generation, DesiredObject)> {
+    let (generation, mut desired) = shared.network.clone()?;
+    if let Segment::Overlay { remotes, .. } = &mut desired.segment {
+        let others = shared.ports.iter().filter(|port| port.host_id != Some(host));
+        remotes.extend(others.filter_map(|port| remote(port, &shared.known)));
+    }
+    Some((generation, DesiredObject::Network(desired)))
+}
+
+fn remote(port: &Port, known: &Known) -> Option<RemotePort> {
+    let host_address = known.get(&port.host_id?)?.underlay_address.clone();
+    let addresses = port.fixed_ips.iter().map(|fixed| fixed.address).collect();
+    (!host_address.is_empty()).then(|| RemotePort { mac: port.mac.clone(), addresses, host_address })
+}
+
+async fn ports_on_hosts(conn: &mut Connection, id: NetworkId) -> Result<Vec<Port>> {
+    let filter = Filter::new(port::store::SELECT)
+        .and_eq("network_id", Some(id.to_string()))
+        .and("host_id IS NOT NULL", [])
+        .then("ORDER BY id");
+    port::store::list(conn, filter).await
 }
 
 fn convert(subnet: &Subnet, service_port: Option<&Port>) -> DesiredSubnet {
@@ -62,19 +92,4 @@ fn convert(subnet: &Subnet, service_port: Option<&Port>) -> DesiredSubnet {
         ipv6_address_mode: subnet.address_mode,
         ipv6_ra_mode: subnet.ra_mode,
     }
-}
-
-/// The network's ports on other hosts whose tunnels' ends are known.
-async fn remotes(conn: &mut Connection, view: &View<'_>, id: NetworkId) -> Result<Vec<RemotePort>> {
-    let filter = Filter::new(port::store::SELECT)
-        .and_eq("network_id", Some(id.to_string()))
-        .and("host_id IS NOT NULL AND host_id <> ?", [Value::text(view.host)])
-        .then("ORDER BY id");
-    let address_of = |host: HostId| view.known.get(&host).map(|host| host.underlay_address.clone());
-    let remote = |port: Port| {
-        let host_address = address_of(port.host_id?).filter(|address| !address.is_empty())?;
-        let addresses = port.fixed_ips.iter().map(|fixed| fixed.address).collect();
-        Some(RemotePort { mac: port.mac, addresses, host_address })
-    };
-    Ok(port::store::list(conn, filter).await?.into_iter().filter_map(remote).collect())
 }

@@ -1,6 +1,5 @@
 //! A guest's port as its host shall have it.
 
-use super::View;
 use crate::{
     error::Result,
     port::{
@@ -8,7 +7,10 @@ use crate::{
         model::{AddressPair, Port},
     },
 };
-use controller_base::{Generation, id::PortId};
+use controller_base::{
+    Generation,
+    id::{HostId, PortId},
+};
 use controller_db::Connection;
 use controller_ports::fleet::{DesiredObject, DesiredPort, net};
 use ipnet::IpNet;
@@ -16,10 +18,10 @@ use std::net::IpAddr;
 
 pub(super) async fn build(
     conn: &mut Connection,
-    view: &View<'_>,
+    host: HostId,
     id: PortId,
 ) -> Result<Option<(Generation, DesiredObject)>> {
-    let port = port::store::get(conn, id).await?.filter(|port| port.host_id == Some(view.host));
+    let port = port::store::get(conn, id).await?.filter(|port| port.host_id == Some(host));
     let Some((port, server_id)) = port.and_then(|port| port.server_id().map(|server| (port, server))) else {
         return Ok(None);
     };

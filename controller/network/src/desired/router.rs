@@ -9,7 +9,7 @@ use crate::{
         model::{Port, ROUTER_GATEWAY, ROUTER_INTERFACE},
     },
     router::{self, model::Router},
-    subnet, touch,
+    subnet,
 };
 use controller_base::{
     Generation,
@@ -32,7 +32,7 @@ struct Elected {
 }
 
 impl Elected {
-    fn of(candidates: &[HostId], view: &View<'_>) -> Self {
+    fn of(candidates: &[HostId], view: &View) -> Self {
         let elected = hosts::elect(candidates, &view.known);
         let here = elected == Some(view.host);
         let known = elected.filter(|_| !here).and_then(|id| view.known.get(&id));
@@ -43,12 +43,12 @@ impl Elected {
 
 pub(super) async fn build(
     conn: &mut Connection,
-    view: &View<'_>,
+    view: &View,
     id: RouterId,
+    candidates: &[HostId],
 ) -> Result<Option<(Generation, DesiredObject)>> {
     let Some(router) = router::store::get(conn, id).await? else { return Ok(None) };
-    let candidates = touch::hosts_of_router(conn, id).await?;
-    let elected = Elected::of(&candidates, view);
+    let elected = Elected::of(candidates, view);
     let mut interfaces = Vec::new();
     for port in port::store::of_device(conn, &id.to_string(), ROUTER_INTERFACE).await? {
         interfaces.push(leg(conn, &port).await?.0);
@@ -94,7 +94,7 @@ async fn gateway(conn: &mut Connection, router: &Router, elected: &Elected) -> R
 /// Those of ports on this host; those of ports on no host are kept by the host that hides the tenants' addresses.
 async fn floating_ips(
     conn: &mut Connection,
-    view: &View<'_>,
+    view: &View,
     id: RouterId,
     elected: bool,
 ) -> Result<Vec<DesiredFloatingIp>> {

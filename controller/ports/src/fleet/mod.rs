@@ -204,6 +204,12 @@ pub trait Fleet: Send + Sync {
     fn touch(&self, host: HostId, key: ObjectKey);
     /// All members.
     async fn hosts(&self) -> Result<Vec<Host>, Unavailable>;
+    /// Those of these that are members. Where few of very many hosts matter.
+    async fn hosts_among(&self, ids: &[HostId]) -> Result<Vec<Host>, Unavailable> {
+        let mut hosts = self.hosts().await?;
+        hosts.retain(|host| ids.contains(&host.id));
+        Ok(hosts)
+    }
     /// One member.
     async fn host(&self, id: HostId) -> Result<Option<Host>, Unavailable>;
     /// What an operator changes; repeated it changes nothing.

@@ -22,12 +22,6 @@ pub(crate) struct View<'a> {
 }
 
 impl View<'_> {
-    /// Id, name and links.
-    pub(crate) fn brief(&self, server: &Server) -> Value {
-        let id = server.id.to_string();
-        json!({"id": id, "name": server.name, "links": self.links.of("servers", &id)})
-    }
-
     /// Everything. `groups`: the ids of its server groups, on `show` alone.
     pub(crate) fn full(&self, server: &Server, ports: &[AttachedPort], groups: Option<Vec<String>>) -> Value {
         let mut out = self.core(server, ports);
