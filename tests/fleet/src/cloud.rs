@@ -17,8 +17,8 @@ use std::{
 
 /// Requests at a time.
 const CONCURRENCY: usize = 16;
-/// Servers of one network: a cloud of many tenants, not one of a thousand machines in one segment.
-const PER_NETWORK: usize = 20;
+/// Servers of one project, in one network: a cloud of many tenants, not one of a thousand machines in one segment and one group.
+const PER_PROJECT: usize = 20;
 /// How many lists are timed.
 const LISTS: usize = 200;
 /// How long anything may take.
@@ -32,6 +32,8 @@ pub struct Plan {
     pub hosts: usize,
     /// How many servers.
     pub servers: usize,
+    /// Whether all are one project's, and members of its group `default`.
+    pub one_project: bool,
     /// `sqlite` or `postgres`.
     pub database: &'static str,
 }
@@ -43,7 +45,8 @@ pub async fn measure(plan: &Plan) -> Result<Vec<Figure>> {
     let url = postgres.as_ref().map(Postgres::url).unwrap_or_default();
     let mut process = Process::start(&plan.controller, folder.path(), &url)?;
     let client = process.login().await?;
-    let name = |what: &str| format!("{}, {} hosts: {what}", plan.database, plan.hosts);
+    let kind = if plan.one_project { ", one project" } else { "" };
+    let name = |what: &str| format!("{}, {} hosts{kind}: {what}", plan.database, plan.hosts);
     let mut figures = Vec::new();
 
     let began = Instant::now();
@@ -55,7 +58,7 @@ pub async fn measure(plan: &Plan) -> Result<Vec<Figure>> {
     converged(&counts, plan.hosts).await?;
     figures.push(Figure::plain(name("all streams"), began.elapsed().as_secs_f64(), "s"));
 
-    let cloud = Cloud::prepare(client, plan.servers).await?;
+    let cloud = Cloud::prepare(&process, client, plan).await?;
     let (began, cpu) = (Instant::now(), process.cpu()?);
     cloud.create(plan.servers).await?;
     let took = began.elapsed().as_secs_f64();
@@ -100,35 +103,32 @@ async fn converged(counts: &Counts, wanted: usize) -> Result<()> {
 
 /// What servers are made of.
 struct Cloud {
-    client: Client,
+    admin: Client,
     image: String,
     flavor: String,
-    networks: Vec<String>,
+    tenants: Vec<Tenant>,
+}
+
+/// A project with its network.
+struct Tenant {
+    client: Client,
+    network: String,
 }
 
 impl Cloud {
-    async fn prepare(client: Client, servers: usize) -> Result<Self> {
+    async fn prepare(process: &Process, admin: Client, plan: &Plan) -> Result<Self> {
         let image = json!({"name": "small", "disk_format": "aki", "container_format": "aki", "visibility": "public"});
-        let image = text(&client.call("POST", "image", "/v2/images", Some(image)).await?["id"])?;
+        let image = text(&admin.call("POST", "image", "/v2/images", Some(image)).await?["id"])?;
         let bytes = tempfile::NamedTempFile::new()?;
         std::fs::write(bytes.path(), b"nobody starts it")?;
-        client.upload(&image, bytes.path()).await?;
-        let quota = json!({"quota_set": {"instances": -1, "cores": -1, "ram": -1}});
-        client.call("PUT", "compute", &format!("/os-quota-sets/{}", client.project_id), Some(quota)).await?;
-        let quota = json!({"quota": {"port": -1, "network": -1, "subnet": -1}});
-        client.call("PUT", "network", &format!("/v2.0/quotas/{}", client.project_id), Some(quota)).await?;
+        admin.upload(&image, bytes.path()).await?;
         let flavor = json!({"flavor": {"name": "sim", "ram": 512, "vcpus": 1, "disk": 1}});
-        let flavor = text(&client.call("POST", "compute", "/flavors", Some(flavor)).await?["flavor"]["id"])?;
-        let mut networks = Vec::new();
-        for number in 0..servers.div_ceil(PER_NETWORK) {
-            let network = json!({"network": {"name": format!("net-{number}")}});
-            let network = client.call("POST", "network", "/v2.0/networks", Some(network)).await?;
-            let network = text(&network["network"]["id"])?;
-            let subnet = json!({"subnet": {"network_id": network, "ip_version": 4, "cidr": "10.0.0.0/24"}});
-            client.call("POST", "network", "/v2.0/subnets", Some(subnet)).await?;
-            networks.push(network);
+        let flavor = text(&admin.call("POST", "compute", "/flavors", Some(flavor)).await?["flavor"]["id"])?;
+        let mut tenants = Vec::new();
+        for number in 0..if plan.one_project { 1 } else { plan.servers.div_ceil(PER_PROJECT) } {
+            tenants.push(Tenant::make(process, &admin, number).await?);
         }
-        Ok(Self { client, image, flavor, networks })
+        Ok(Self { admin, image, flavor, tenants })
     }
 
     /// Asks for so many servers and waits until all are ACTIVE.
@@ -137,23 +137,23 @@ impl Cloud {
         posted.try_collect::<Vec<()>>().await?;
         let end = Instant::now() + PATIENCE;
         loop {
-            let listed = self.client.call("GET", "compute", "/servers?status=BUILD&limit=1", None).await?;
+            let listed = self.admin.call("GET", "compute", "/servers?all_tenants=1&status=BUILD&limit=1", None).await?;
             if listed["servers"].as_array().is_some_and(Vec::is_empty) {
                 break;
             }
             ensure!(Instant::now() < end, "servers are still being built");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        let failed = self.client.call("GET", "compute", "/servers?status=ERROR&limit=1", None).await?;
+        let failed = self.admin.call("GET", "compute", "/servers?all_tenants=1&status=ERROR&limit=1", None).await?;
         ensure!(failed["servers"].as_array().is_some_and(Vec::is_empty), "a server failed: {failed}");
         Ok(())
     }
 
     async fn post(&self, number: usize) -> Result<()> {
-        let network = &self.networks[number % self.networks.len()];
+        let Tenant { client, network } = &self.tenants[number % self.tenants.len()];
         let server = json!({"server": {"name": format!("server-{number}"), "imageRef": self.image,
             "flavorRef": self.flavor, "networks": [{"uuid": network}]}});
-        self.client.call("POST", "compute", "/servers", Some(server)).await.map(drop)
+        client.call("POST", "compute", "/servers", Some(server)).await.map(drop)
     }
 
     /// The 99th percentile of a list, ms.
@@ -161,12 +161,36 @@ impl Cloud {
         let mut times = Vec::new();
         for _ in 0..LISTS {
             let began = Instant::now();
-            let listed = self.client.call("GET", "compute", "/servers?limit=1000", None).await?;
+            let listed = self.admin.call("GET", "compute", "/servers?all_tenants=1&limit=1000", None).await?;
             ensure!(listed["servers"].is_array(), "there is no list");
             times.push(began.elapsed().as_secs_f64() * 1000.0);
         }
         times.sort_by(f64::total_cmp);
         times.get(LISTS * 99 / 100).copied().context("nothing was timed")
+    }
+}
+
+impl Tenant {
+    async fn make(process: &Process, admin: &Client, number: usize) -> Result<Self> {
+        let name = format!("project-{number}");
+        let project = json!({"project": {"name": name, "domain_id": "default"}});
+        let project = admin.call("POST", "identity", "/v3/projects", Some(project)).await?;
+        let project = text(&project["project"]["id"])?;
+        let roles = admin.call("GET", "identity", "/v3/roles?name=admin", None).await?;
+        let role = text(&roles["roles"][0]["id"])?;
+        let path = format!("/v3/projects/{project}/users/{}/roles/{role}", admin.user_id);
+        admin.call("PUT", "identity", &path, None).await?;
+        let quota = json!({"quota_set": {"instances": -1, "cores": -1, "ram": -1}});
+        admin.call("PUT", "compute", &format!("/os-quota-sets/{project}"), Some(quota)).await?;
+        let quota = json!({"quota": {"port": -1}});
+        admin.call("PUT", "network", &format!("/v2.0/quotas/{project}"), Some(quota)).await?;
+        let client = process.login_to(&name).await?;
+        let network = json!({"network": {"name": "net"}});
+        let network = client.call("POST", "network", "/v2.0/networks", Some(network)).await?;
+        let network = text(&network["network"]["id"])?;
+        let subnet = json!({"subnet": {"network_id": network, "ip_version": 4, "cidr": "10.0.0.0/16"}});
+        client.call("POST", "network", "/v2.0/subnets", Some(subnet)).await?;
+        Ok(Self { client, network })
     }
 }
 

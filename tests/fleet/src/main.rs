@@ -27,6 +27,9 @@ struct Arguments {
     /// How many servers.
     #[arg(long, default_value_t = 1000)]
     servers: usize,
+    /// All servers in one project, members of one group.
+    #[arg(long)]
+    one_project: bool,
     /// How many hosts the scheduler alone has.
     #[arg(long, default_value_t = 10_000)]
     scheduler_hosts: usize,
@@ -50,6 +53,7 @@ fn main() -> Result<()> {
             controller: arguments.controller.clone(),
             hosts: arguments.hosts,
             servers: arguments.servers,
+            one_project: arguments.one_project,
             database,
         };
         let figures = runtime.block_on(cloud::measure(&plan))?;

@@ -91,12 +91,17 @@ impl Process {
 
     /// The administrator, as soon as identity answers.
     pub async fn login(&self) -> Result<Client> {
+        self.login_to("admin").await
+    }
+
+    /// The administrator in another project.
+    pub async fn login_to(&self, project: &str) -> Result<Client> {
         let login = Login {
             url: format!("http://127.0.0.1:{}/identity/v3", self.api),
             ca: None,
             user: "admin".to_owned(),
             password: PASSWORD.to_owned(),
-            project: "admin".to_owned(),
+            project: project.to_owned(),
         };
         Client::login_when_up(&login, START, &self.folder.join("log")).await
     }

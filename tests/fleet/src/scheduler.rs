@@ -1,21 +1,27 @@
-//! The scheduler alone: claims of room on very many hosts, each in a transaction of its own, over SQLite.
+//! The scheduler alone: choices among very many hosts, and claims of room, each in a transaction of its own, over SQLite.
 
 use crate::figure::Figure;
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use controller_base::{
     Clock, Timestamp,
     id::{HostId, ProjectId, ServerId, UserId},
 };
-use controller_db::testing;
+use controller_db::{Db, testing};
 use controller_placement::{PlacementService, Ratios};
 use controller_ports::{
     fleet::{Host, HostObserver as _, HostResources, Membership},
     placement::{Constraints, Consumer, Placement as _, Resources},
 };
-use std::time::{Duration, Instant};
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
 
 /// How long it is measured.
-const TIME: Duration = Duration::from_secs(10);
+const TIME: Duration = Duration::from_secs(5);
+/// So much room stays taken while choices are measured.
+const TAKEN: usize = 1000;
+const WANTED: Resources = Resources { vcpus: 1, memory_mib: 512, disk_gib: 1 };
 
 /// Placements a second.
 pub async fn measure(hosts: usize) -> Result<Vec<Figure>> {
@@ -24,18 +30,39 @@ pub async fn measure(hosts: usize) -> Result<Vec<Figure>> {
     for number in 0..hosts {
         placement.host_changed(&host(number)).await?;
     }
-    let wanted = Resources { vcpus: 1, memory_mib: 512, disk_gib: 1 };
+    let chosen = choices(&placement)?;
+    let claimed = claims(&db, &placement).await?;
+    Ok(vec![
+        Figure::at_least(format!("scheduler, {hosts} hosts: choices"), chosen, "1/s", 5000.0),
+        Figure::at_least(format!("scheduler, {hosts} hosts: claims with their commits"), claimed, "1/s", 5000.0),
+    ])
+}
+
+/// Hosts chosen and room taken in memory, a second; the newest few stay taken, so that not always the same host is the best.
+fn choices(placement: &PlacementService) -> Result<f64> {
+    let (began, mut count, mut taken) = (Instant::now(), 0_u32, VecDeque::with_capacity(TAKEN + 1));
+    while began.elapsed() < TIME {
+        taken.push_back(placement.reserve(WANTED, &Constraints::default()).context("no host has room")?);
+        if taken.len() > TAKEN {
+            taken.pop_front();
+        }
+        count += 1;
+    }
+    Ok(f64::from(count) / began.elapsed().as_secs_f64())
+}
+
+/// Claims a second.
+async fn claims(db: &Db, placement: &PlacementService) -> Result<f64> {
     let (project, user): (ProjectId, UserId) = ("sim".parse()?, "sim".parse()?);
     let (began, mut count) = (Instant::now(), 0_u32);
     while began.elapsed() < TIME {
         let mut tx = db.begin().await?;
         let consumer = Consumer { server: ServerId::random(), project: project.clone(), user: user.clone() };
-        placement.claim(&mut tx, &consumer, wanted, &Constraints::default()).await?;
+        placement.claim(&mut tx, &consumer, WANTED, &Constraints::default()).await?;
         tx.commit().await?;
         count += 1;
     }
-    let rate = f64::from(count) / began.elapsed().as_secs_f64();
-    Ok(vec![Figure::at_least(format!("scheduler, {hosts} hosts: placements"), rate, "1/s", 5000.0)])
+    Ok(f64::from(count) / began.elapsed().as_secs_f64())
 }
 
 fn host(number: usize) -> Host {

@@ -24,7 +24,7 @@ struct Fleet {
     /// What is built for tests instead of what is released: slower to run, quicker to build
     #[arg(long)]
     dev: bool,
-    /// Further words for tests/fleet: --hosts N --servers N --scheduler-hosts N --only sqlite|postgres|scheduler --json
+    /// Further words for tests/fleet: --hosts N --servers N --one-project --scheduler-hosts N --only sqlite|postgres|scheduler --json
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     words: Vec<String>,
 }
