@@ -104,7 +104,7 @@ impl Host {
                     let outcome = Some(Outcome::Data(Vec::new()));
                     send(Up::Result(wire::Result { call: call.call, outcome })).await?;
                 }
-                Some(Down::Renew(_)) | None => {}
+                Some(Down::Renew(_) | Down::Update(_)) | None => {}
             }
         }
         Ok(())
