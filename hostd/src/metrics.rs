@@ -78,6 +78,7 @@ impl Metrics {
             1,
         );
         states(&mut page, &self.guests.board());
+        restarts(&mut page, &self.guests.board());
         usage(&mut page, &self.guests.usage());
         let (bytes, images) = self.images.usage();
         page.gauge("humilis_host_images", "Images in the cache.", images);
@@ -120,6 +121,12 @@ fn states(page: &mut Page, board: &Board) {
         let count = exits.get(reason).copied().unwrap_or_default();
         page.sample("humilis_host_guest_exits_total", &format!("{{reason=\"{reason}\"}}"), count);
     }
+}
+
+fn restarts(page: &mut Page, board: &Board) {
+    let help = "Guests that ended by themselves and were started again by their policy, since hostd's start.";
+    page.family("humilis_host_guest_restarts_total", "counter", help);
+    page.sample("humilis_host_guest_restarts_total", "", board.restarts());
 }
 
 fn usage(page: &mut Page, guests: &[GuestUsage]) {

@@ -4,7 +4,10 @@ use crate::model::{Observed, State};
 use hostd_kit::ids::GuestId;
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 use tokio::sync::Notify;
 
@@ -14,6 +17,7 @@ pub struct Board {
     content: Mutex<Content>,
     news: Notify,
     exits: Mutex<BTreeMap<&'static str, u64>>,
+    restarts: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -42,6 +46,16 @@ impl Board {
     /// How many guests' processes ended since this program's start, by reason; reasons that did not occur are missing.
     pub fn exits(&self) -> BTreeMap<&'static str, u64> {
         self.exits.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Counts a start of a guest that ended by itself.
+    pub(crate) fn count_restart(&self) {
+        self.restarts.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many guests that ended by themselves were started again since this program's start.
+    pub fn restarts(&self) -> u64 {
+        self.restarts.load(Ordering::Relaxed)
     }
 
     /// Waits for changes and takes them. For one reader; a guest that is gone is forgotten when this was taken.

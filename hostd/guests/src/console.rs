@@ -30,6 +30,11 @@ pub fn last_line(path: &Path) -> Option<String> {
     Some(line.chars().take(300).collect())
 }
 
+/// Whether a guest's process wrote to its log that the guest powered itself off. Nothing comes after that but what goes wrong at its end.
+pub fn says_powered_off(path: &Path) -> bool {
+    tail(path, 4096).is_ok_and(|bytes| String::from_utf8_lossy(&bytes).lines().any(|line| line == "powered off"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -43,5 +48,16 @@ mod tests {
         assert_eq!(tail(&path, 8).unwrap(), b"second\n\n");
         assert_eq!(tail(&path, 100).unwrap(), b"first\nsecond\n\n");
         assert_eq!(last_line(&path).as_deref(), Some("second"));
+    }
+
+    #[test]
+    fn a_power_off_is_told_from_other_ends() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("vmm.log");
+        assert!(!says_powered_off(&path));
+        std::fs::write(&path, b"reset: the guest asked for it\n").unwrap();
+        assert!(!says_powered_off(&path));
+        std::fs::write(&path, b"reset: the guest asked for it\npowered off\nthe disk cannot be flushed\n").unwrap();
+        assert!(says_powered_off(&path));
     }
 }

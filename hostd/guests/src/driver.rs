@@ -2,13 +2,13 @@
 //!
 //! ```text
 //!              Start                 power off, crash
-//!  no process ---------> running ---------------------> no process (by itself: stays so until boot_count grows)
+//!  no process ---------> running ---------------------> no process (by itself: until its policy or boot_count starts it again)
 //!      ^                    | PressPowerButton
 //!      |                    v
 //!      +---------------- stopping --- deadline: Kill ---> killing ---> no process
 //! ```
 
-use crate::model::Power;
+use crate::model::{Power, Restart};
 use std::time::Instant;
 
 /// What is, as far as decisions hang on it.
@@ -22,6 +22,8 @@ pub struct Actual {
     pub boot_count: u64,
     /// The generation whose start failed.
     pub failed: Option<u64>,
+    /// When one that ended by itself may be started again; `None`: it did so too often.
+    pub again: Option<Instant>,
 }
 
 /// The guest's process.
@@ -55,7 +57,9 @@ pub enum EndedBy {
 
 impl EndedBy {
     /// Every reason, and the end of a process that never came up.
-    pub const WORDS: [&str; 5] = ["request", "host", "guest", "crash", "start"];
+    pub const WORDS: [&str; 5] = ["request", "host", "guest", "crash", Self::START];
+    /// The end of a process that never came up, for metrics.
+    pub(crate) const START: &str = "start";
 
     /// A word for metrics.
     pub(crate) fn word(self) -> &'static str {
@@ -105,19 +109,36 @@ pub fn decide(desired: Option<(u64, Power)>, actual: &Actual, now: Instant) -> A
         Process::Running if power.hard || power.grace.is_zero() => Action::Kill,
         Process::Running => Action::PressPowerButton,
         Process::None if actual.failed == Some(generation) => Action::Nothing,
-        Process::None if power.running => start(power, actual),
+        Process::None if power.running => start(power, actual, now),
         Process::None if actual.ended == Some(EndedBy::Request) => Action::Nothing,
         Process::None => Action::AcceptStop,
     }
 }
 
-/// A guest that ended by itself stays down until it is asked for again.
-fn start(power: Power, actual: &Actual) -> Action {
-    match actual.ended {
-        None | Some(EndedBy::Request | EndedBy::Host) => Action::Start,
-        Some(EndedBy::Guest | EndedBy::Crash) if power.boot_count > actual.boot_count => Action::Start,
-        Some(EndedBy::Guest | EndedBy::Crash) => Action::Nothing,
+/// A guest that ended by itself stays down until it is asked for again, or its policy says so.
+fn start(power: Power, actual: &Actual, now: Instant) -> Action {
+    let by_itself = matches!(actual.ended, Some(EndedBy::Guest | EndedBy::Crash));
+    if !by_itself || power.boot_count > actual.boot_count {
+        return Action::Start;
     }
+    match starts_again(power, actual) {
+        Some(due) if now >= due => Action::Start,
+        Some(due) => Action::WaitUntil(due),
+        None => Action::Nothing,
+    }
+}
+
+/// When a guest that ended by itself is started again by its policy; `None`: it is not.
+#[must_use]
+pub fn starts_again(power: Power, actual: &Actual) -> Option<Instant> {
+    let wanted = match (actual.ended, power.restart) {
+        (Some(EndedBy::Guest), Restart::Always) => true,
+        (Some(EndedBy::Crash), Restart::OnFailure | Restart::Always) => true,
+        (None | Some(EndedBy::Request | EndedBy::Host), _) => false,
+        (Some(EndedBy::Guest), Restart::OnFailure | Restart::Never) => false,
+        (Some(EndedBy::Crash), Restart::Never) => false,
+    };
+    actual.again.filter(|_| wanted && power.running)
 }
 
 #[cfg(test)]

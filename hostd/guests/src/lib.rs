@@ -6,6 +6,8 @@
 //! Invariants:
 //! - A guest's process survives the end of hostd, and is adopted by the next run: same number, same start, same guest.
 //! - What to do is decided by [`driver::decide`] from what shall be and what is; every step may be repeated.
+//! - A guest that crashed is started again as its policy says, whether or not a controller is there; one that was stopped or powered
+//!   itself off is not taken for one that crashed.
 //! - Nothing is removed because hostd does not know it, until a complete desired state came in.
 //!
 //! ```text
@@ -31,6 +33,7 @@ mod ports;
 mod prepare;
 mod process;
 mod record;
+mod restart;
 pub mod shutdown;
 mod uids;
 mod usage;

@@ -42,6 +42,20 @@ pub struct Power {
     pub hard: bool,
     /// How long the guest may take to power itself off.
     pub grace: Duration,
+    /// Whether it is started again when it ends by itself.
+    pub restart: Restart,
+}
+
+/// Whether a guest that ended by itself is started again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Restart {
+    /// When it crashed, not when it powered itself off.
+    #[default]
+    OnFailure,
+    /// Only when it is asked for.
+    Never,
+    /// Also when it powered itself off.
+    Always,
 }
 
 /// How a guest starts.
@@ -95,13 +109,13 @@ pub struct Observed {
 /// A guest's state, as the controller is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
-    /// Image, disks, ports or process are being made.
+    /// Image, disks, ports or process are being made, or it waits to be started again.
     Preparing,
     /// Its vCPUs run.
     Running,
     /// It has no process, as desired or by its own power-off.
     Stopped,
-    /// Its process ended although it should run.
+    /// Its process ended although it should run, and is not started again.
     Crashed,
     /// It could not be made or started.
     Failed,

@@ -3,7 +3,7 @@
 //! It survives the end of hostd. It need not survive the loss of power: then no process is left to know of, and a guest
 //! without a record is started when it shall run.
 
-use crate::driver::EndedBy;
+use crate::{driver::EndedBy, restart::Ends};
 use hostd_kit::{
     durable::{self, Durability},
     paths::GuestDir,
@@ -30,6 +30,9 @@ pub struct Record {
     pub failure: Option<String>,
     /// For people: why it crashed.
     pub reason: String,
+    /// When it ended by itself.
+    #[serde(default)]
+    pub ends: Ends,
     /// Microseconds since the epoch at which its state was entered.
     pub since: i64,
     /// The ports to release.

@@ -1,7 +1,7 @@
 //! The stories.
 
 use crate::{daemon::process_of, world::tell};
-use humilis_proto::federation::GuestState;
+use humilis_proto::federation::{GuestState, RestartPolicy};
 use std::time::{Duration, Instant};
 
 #[test]
@@ -94,12 +94,71 @@ fn a_guest_that_ends_by_itself_stays_down_until_it_is_asked_for() {
             guest.boot.as_mut().unwrap().kernel_args = "metadata=off".into();
             guest.power.as_mut().unwrap().boot_count = 3;
             guest.power.as_mut().unwrap().hard = true;
+            guest.power.as_mut().unwrap().set_restart(RestartPolicy::Never);
         });
         controller.running(id, 3).await;
         let pid = nix::unistd::Pid::from_raw(process_of(id).unwrap());
         nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).unwrap();
         let crashed = controller.state(id, GuestState::Crashed).await;
         assert!(crashed.reason.contains("signal 9"), "{}", crashed.reason);
+    });
+}
+
+#[test]
+fn a_guest_that_crashes_is_started_again() {
+    tell(|world| async move {
+        let controller = world.controller.clone();
+        let id = world.id.as_str();
+        let hostd = world.hostd();
+        controller.want(vec![world.guest(id)]);
+        controller.running(id, 1).await;
+        controller.console_says(id, "ready").await;
+        let first = end(id);
+        let second = another(id, first).await;
+        controller.running(id, 1).await;
+        controller.console_says(id, "vda boots 2").await;
+
+        // Adopted, and not a child any more: nobody tells how it ended.
+        hostd.kill();
+        controller.forget();
+        let hostd = world.hostd();
+        controller.running(id, 1).await;
+        assert_eq!(end(id), second);
+        let third = another(id, second).await;
+
+        // While hostd is away: the next one starts it.
+        hostd.kill();
+        controller.forget();
+        assert_eq!(end(id), third);
+        let _hostd = world.hostd();
+        another(id, third).await;
+        controller.running(id, 1).await;
+
+        // What waits to be started again is stopped as any.
+        end(id);
+        controller.change(id, |guest| guest.power.as_mut().unwrap().running = false);
+        controller.state(id, GuestState::Stopped).await;
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        assert_eq!(process_of(id), None);
+        controller.unwant(&[id]);
+        controller.gone(id).await;
+        assert_eq!(world.leftovers().await, Vec::<String>::new());
+    });
+}
+
+#[test]
+fn a_guest_that_shall_always_run_is_started_again_when_it_powers_itself_off() {
+    tell(|world| async move {
+        let controller = world.controller.clone();
+        let id = world.id.as_str();
+        let _hostd = world.hostd();
+        let mut off = world.with_policy(id, RestartPolicy::Always);
+        let Some(humilis_proto::federation::object::Object::Guest(guest)) = &mut off.object else { unreachable!() };
+        guest.boot.as_mut().unwrap().kernel_args = "poweroff".into();
+        controller.want(vec![off]);
+        controller.console_says(id, "vda boots 3").await;
+        controller.change(id, |guest| guest.power.as_mut().unwrap().running = false);
+        controller.state(id, GuestState::Stopped).await;
     });
 }
 
@@ -270,7 +329,7 @@ fn what_happens_while_hostd_is_away_is_seen_when_it_is_back() {
         let controller = world.controller.clone();
         let id = world.id.as_str();
         let hostd = world.hostd();
-        controller.want(vec![world.guest(id)]);
+        controller.want(vec![world.with_policy(id, RestartPolicy::Never)]);
         controller.running(id, 1).await;
         hostd.kill();
         controller.forget();
@@ -297,11 +356,25 @@ fn what_happens_while_hostd_is_away_is_seen_when_it_is_back() {
     });
 }
 
-fn end(id: &str) {
+/// Kills a guest's process and waits for its end; gives its number.
+fn end(id: &str) -> i32 {
     let pid = process_of(id).unwrap();
     nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL).unwrap();
     while process_of(id).is_some() {
         std::thread::sleep(Duration::from_millis(5));
+    }
+    pid
+}
+
+/// Waits for a process of the guest that is another one than this; gives its number.
+async fn another(id: &str, than: i32) -> i32 {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        match process_of(id) {
+            Some(pid) if pid != than => return pid,
+            _ => assert!(Instant::now() < deadline, "the guest is not started again"),
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 

@@ -104,12 +104,26 @@ impl World {
             hostname: "small".into(),
             vcpus: 1,
             memory_mib: 32,
-            power: Some(wire::GuestPower { running: true, boot_count: 1, hard: false, grace_seconds: 10 }),
+            power: Some(wire::GuestPower {
+                running: true,
+                boot_count: 1,
+                grace_seconds: 10,
+                ..wire::GuestPower::default()
+            }),
             boot: Some(wire::GuestBoot { kernel: Some(kernel), ramdisk: None, kernel_args: "metadata=off".into() }),
             root_disk: Some(wire::RootDisk { image: Some(image), size_bytes: 2 << 20, ..wire::RootDisk::default() }),
             ..wire::Guest::default()
         };
         wire::Object { id: id.into(), generation: 1, object: Some(object::Object::Guest(guest)) }
+    }
+
+    /// The same with a policy of restarts.
+    pub fn with_policy(&self, id: &str, policy: wire::RestartPolicy) -> wire::Object {
+        let mut object = self.guest(id);
+        if let Some(object::Object::Guest(guest)) = &mut object.object {
+            guest.power.as_mut().unwrap().set_restart(policy);
+        }
+        object
     }
 
     /// The same with an interface: a network of its own, an address by DHCP, metadata by both ways.

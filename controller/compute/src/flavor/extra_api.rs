@@ -3,6 +3,7 @@
 use super::model::Flavor;
 use super::{store, wire};
 use crate::failure::{bad_request, not_found};
+use crate::server::restart;
 use crate::{Compute, Failure};
 use axum::extract::{Path, State};
 use controller_web::{Context, Json, Routes, Target};
@@ -58,6 +59,7 @@ async fn create(
     let mut flavor = allowed(&compute, &context, &id, "os_compute_api:os-flavor-extra-specs:create").await?;
     wire::EXTRA_SPECS.check(&body, context.microversion().minor)?;
     let specs = wire::read_specs(&body["extra_specs"]);
+    restart::check(&specs).map_err(|unknown| bad_request(unknown.to_string()))?;
     flavor.extra_specs.extend(specs.clone());
     compute.save_flavor(&flavor).await?;
     Ok(Json(json!({"extra_specs": specs})))
@@ -72,6 +74,7 @@ async fn update(
     let mut flavor = allowed(&compute, &context, &id, "os_compute_api:os-flavor-extra-specs:update").await?;
     wire::EXTRA_SPEC.check(&body, context.microversion().minor)?;
     let specs = wire::read_specs(&body);
+    restart::check(&specs).map_err(|unknown| bad_request(unknown.to_string()))?;
     let value = specs.get(&key).cloned();
     let value = value.ok_or_else(|| bad_request("Request body and URI mismatch"))?;
     flavor.extra_specs.insert(key, value);

@@ -4,7 +4,7 @@
 use super::model::{Fault, Placed, PowerState, Server, TaskState, VmState, Wanted};
 use super::spec::{Blob, FlavorCopy, ImageCopy, KernelCopy, KeyCopy, Spec};
 use super::wire::create::{CreateRequest, Networks};
-use super::{build_operation, store};
+use super::{build_operation, restart, store};
 use crate::aggregate::Zones;
 use crate::flavor::{self, Flavor};
 use crate::{Compute, Failure, action_log, failure, group, keypair, quota};
@@ -209,11 +209,15 @@ impl Compute {
             Some(id) => Some(self.part(context, id).await?),
             None => itself.then(|| blob.clone()),
         };
+        let word = property(restart::PROPERTY);
+        restart::policy(&flavor.extra_specs, word.map(String::as_str))
+            .map_err(|unknown| failure::bad_request(unknown.to_string()))?;
         Ok(ImageCopy {
             id,
             root: (!itself).then_some(blob),
             virtual_size_bytes: image.virtual_size_bytes,
             kernel: kernel.map(|kernel| KernelCopy { kernel, ramdisk, args }),
+            restart: word.cloned(),
         })
     }
 

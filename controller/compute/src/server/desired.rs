@@ -1,6 +1,7 @@
 //! What hosts shall run: servers as desired guests.
 
 use super::model::Server;
+use super::restart;
 use super::spec::{Blob, KernelCopy};
 use super::store;
 use super::wire::view::group_names;
@@ -78,6 +79,8 @@ fn guest(server: &Server, ports: &[AttachedPort], grace_seconds: u32) -> Desired
             boot_count: server.desired.boot_count,
             hard: server.desired.hard,
             grace_seconds,
+            // It was a policy when the server was made.
+            restart: restart::policy(&flavor.extra_specs, spec.image.restart.as_deref()).unwrap_or_default(),
         },
         kernel: spec.image.kernel.as_ref().map(kernel),
         root_disk: RootDisk {
@@ -147,6 +150,7 @@ fn image_ref(blob: &Blob) -> ImageRef {
 mod tests {
     use super::super::samples::server;
     use super::*;
+    use controller_ports::fleet::guest::RestartPolicy;
 
     #[test]
     fn a_server_is_described_for_its_host() {
@@ -159,6 +163,16 @@ mod tests {
         assert_eq!(guest.metadata.ec2_instance_id, "i-a3f1c2d4");
         assert_eq!(guest.metadata.ec2_image_id, "ami-11111111");
         assert!(guest.power.running && guest.kernel.is_none());
+    }
+
+    #[test]
+    fn its_policy_is_that_of_the_flavor_and_image_of_its_creation() {
+        let mut sample = server();
+        assert_eq!(guest(&sample, &[], 60).power.restart, RestartPolicy::OnFailure);
+        sample.spec.image.restart = Some("always".to_owned());
+        assert_eq!(guest(&sample, &[], 60).power.restart, RestartPolicy::Always);
+        sample.spec.flavor.extra_specs.insert(restart::EXTRA_SPEC.to_owned(), "never".to_owned());
+        assert_eq!(guest(&sample, &[], 60).power.restart, RestartPolicy::Never);
     }
 
     #[test]

@@ -36,6 +36,7 @@ pub(crate) mod model;
 mod observe;
 mod observer;
 pub(crate) mod policy;
+pub(crate) mod restart;
 #[cfg(test)]
 pub(crate) mod samples;
 pub(crate) mod service;

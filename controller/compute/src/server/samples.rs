@@ -25,6 +25,7 @@ pub fn spec() -> Spec {
             root: Some(Blob { image, sha256: "ab".repeat(32), size_bytes: 1000, disk_format: "raw".to_owned() }),
             virtual_size_bytes: 4096,
             kernel: None,
+            restart: None,
         },
         key: Some(KeyCopy {
             name: "key".to_owned(),

@@ -74,6 +74,9 @@ pub struct ImageCopy {
     pub virtual_size_bytes: u64,
     /// Direct start of a kernel.
     pub kernel: Option<KernelCopy>,
+    /// Its word on starting a guest again that ended by itself.
+    #[serde(default)]
+    pub restart: Option<String>,
 }
 
 /// A kernel to start directly.

@@ -233,6 +233,12 @@ async fn flavors_are_managed_by_administrators() {
         let path = "/v2.1/flavors/s/os-extra_specs";
         assert_eq!(world.send(Method::POST, path, "admin", 1, Some(specs.clone())).await.json(), specs);
         assert_eq!(world.get(path, "member", 1).await.json(), specs);
+        let policy = |word: &str| Some(json!({"humilis:restart": word}));
+        let one = "/v2.1/flavors/s/os-extra_specs/humilis:restart";
+        assert_eq!(world.send(Method::PUT, one, "admin", 1, policy("never")).await.status, 200);
+        assert_eq!(world.send(Method::PUT, one, "admin", 1, policy("sometimes")).await.status, 400);
+        let all = json!({"extra_specs": {"humilis:restart": "sometimes"}});
+        assert_eq!(world.send(Method::POST, path, "admin", 1, Some(all)).await.status, 400);
         assert_eq!(world.send(Method::DELETE, "/v2.1/flavors/s", "admin", 1, None).await.status, 202);
         assert_eq!(world.get("/v2.1/flavors/s", "admin", 1).await.status, 404);
         let bad = json!({"flavor": {"name": "x", "ram": 0, "vcpus": 1, "disk": 1}});

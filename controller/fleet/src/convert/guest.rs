@@ -1,7 +1,9 @@
 //! Servers, outward.
 
 use super::{IntoWire, texts};
-use controller_ports::fleet::guest::{DesiredGuest, GuestMetadata, ImageRef, KernelBoot, Power, PublicKey, RootDisk};
+use controller_ports::fleet::guest::{
+    DesiredGuest, GuestMetadata, ImageRef, KernelBoot, Power, PublicKey, RestartPolicy, RootDisk,
+};
 use humilis_proto::federation as wire;
 
 impl IntoWire for DesiredGuest {
@@ -32,6 +34,18 @@ impl IntoWire for Power {
             boot_count: self.boot_count,
             hard: self.hard,
             grace_seconds: self.grace_seconds,
+            restart: self.restart.into_wire().into(),
+        }
+    }
+}
+
+impl IntoWire for RestartPolicy {
+    type Wire = wire::RestartPolicy;
+    fn into_wire(self) -> wire::RestartPolicy {
+        match self {
+            Self::OnFailure => wire::RestartPolicy::OnFailure,
+            Self::Never => wire::RestartPolicy::Never,
+            Self::Always => wire::RestartPolicy::Always,
         }
     }
 }

@@ -43,6 +43,20 @@ pub struct Power {
     pub hard: bool,
     /// How long the guest may take to power itself off, seconds.
     pub grace_seconds: u32,
+    /// Whether its host starts it again when it ends by itself.
+    pub restart: RestartPolicy,
+}
+
+/// Whether a host starts a guest again that ended by itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RestartPolicy {
+    /// When it crashed, not when it powered itself off.
+    #[default]
+    OnFailure,
+    /// Only when it is asked for.
+    Never,
+    /// Also when it powered itself off.
+    Always,
 }
 
 /// Direct kernel start.

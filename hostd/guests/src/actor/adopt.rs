@@ -30,6 +30,7 @@ impl Actor {
         }
         if !same_boot {
             self.record.failure = None;
+            self.record.ends.clear();
         }
         match recorded.map(Live::open) {
             Some(Ok(live)) => self.take_over(live).await,
@@ -37,6 +38,7 @@ impl Actor {
             None if self.record.process.take().is_some() => self.record.ended = Some(EndedBy::Host),
             None => {}
         }
+        self.schedule();
     }
 
     /// Ends a process that hostd started and did not live to record: it was never reported.
@@ -57,12 +59,12 @@ impl Actor {
 
     /// It ended while hostd was away. Its log says whether that was by its own wish.
     fn ended_unseen(&mut self) {
-        let said = crate::console::last_line(&self.dir.log()).unwrap_or_default();
-        let by_itself = said.contains("powered off");
         self.record.process = None;
-        self.record.ended = Some(if by_itself { EndedBy::Guest } else { EndedBy::Crash });
-        self.record.reason =
-            if by_itself { String::new() } else { "the guest's process ended while hostd was away".into() };
+        if crate::console::says_powered_off(&self.dir.log()) {
+            self.ended_by_itself(EndedBy::Guest, String::new());
+        } else {
+            self.ended_by_itself(EndedBy::Crash, "the guest's process ended while hostd was away".into());
+        }
         self.store();
     }
 }

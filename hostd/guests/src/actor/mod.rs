@@ -7,11 +7,12 @@ mod start;
 use crate::{
     cgroup,
     context::{Context, now},
-    driver::{Action, Actual, EndedBy, Process, decide},
+    driver::{Action, Actual, EndedBy, Process, decide, starts_again},
     handle::Registry,
     model::{Guest, Observed, Power, State},
     process::live::Exit,
     record::Record,
+    restart,
 };
 use hostd_images::Lease;
 use hostd_kit::{
@@ -64,6 +65,8 @@ pub(crate) struct Actor {
     // Held as long as disks refer to the images.
     leases: Vec<Lease>,
     preparing: bool,
+    // When it may be started again if it ended by itself.
+    again: Option<Instant>,
     told: Option<State>,
 }
 
@@ -80,6 +83,7 @@ impl Actor {
             running: None,
             leases: Vec::new(),
             preparing: false,
+            again: None,
             told: None,
         }
     }
@@ -137,20 +141,20 @@ impl Actor {
             ended: self.record.ended,
             boot_count: self.record.boot_count,
             failed: self.record.failure.as_ref().map(|_| self.record.generation),
+            again: self.again,
         }
     }
 
     /// Waits until there is something to decide anew. Breaks when hostd ends.
     async fn wait(&mut self, deadline: Option<Instant>) -> std::ops::ControlFlow<()> {
         let event = match &mut self.running {
-            None => {
-                let changed = self.wishes.changed().await;
-                return if changed.is_ok() {
-                    std::ops::ControlFlow::Continue(())
-                } else {
-                    std::ops::ControlFlow::Break(())
-                };
-            }
+            None => tokio::select! {
+                changed = self.wishes.changed() => match changed {
+                    Ok(()) => Event::Nothing,
+                    Err(_) => return std::ops::ControlFlow::Break(()),
+                },
+                () = running::at(deadline) => Event::Nothing,
+            },
             Some(running) => tokio::select! {
                 changed = self.wishes.changed() => match changed {
                     Ok(()) => Event::Nothing,
@@ -181,23 +185,53 @@ impl Actor {
         let Some(running) = self.running.take() else { return };
         fault::reach(Point::GuestEnded);
         let asked = running.phase != Process::Running;
-        let (by, reason) = judge(&running, exit);
+        let (by, reason) = judge(&running, exit, crate::console::says_powered_off(&self.dir.log()));
         self.record.process = None;
         self.record.reason = String::new();
-        match (asked, running.was_up || running.adopted) {
-            (true, _) => self.record.ended = Some(EndedBy::Request),
+        let word = match (asked, running.was_up || running.adopted) {
+            (true, _) => {
+                self.record.ended = Some(EndedBy::Request);
+                EndedBy::Request.word()
+            }
             (false, true) => {
-                self.record.ended = Some(by);
-                self.record.reason = reason;
+                self.ended_by_itself(by, reason);
+                by.word()
             }
             (false, false) => {
                 let said = crate::console::last_line(&self.dir.log());
-                self.fail(said.unwrap_or(reason));
+                self.not_started(said.unwrap_or(reason));
+                EndedBy::START
             }
-        }
-        self.context.board.count_exit(self.record.ended.map_or("start", EndedBy::word));
+        };
+        self.context.board.count_exit(word);
         tracing::info!(guest = %self.id, ended = ?self.record.ended, reason = self.record.reason, "a guest's process has ended");
         self.store();
+    }
+
+    /// Nobody asked for its end: what its policy says is done when the time has come.
+    fn ended_by_itself(&mut self, by: EndedBy, reason: String) {
+        self.record.ended = Some(by);
+        self.record.reason = reason;
+        self.record.ends.note(now());
+        self.schedule();
+        if self.again.is_none() && by == EndedBy::Crash {
+            let times = restart::MOST;
+            self.record.reason += &format!(", and it was started again {times} times within a short time");
+        }
+    }
+
+    /// Sets when a guest that ended by itself may be started again.
+    fn schedule(&mut self) {
+        self.again = self.record.ends.wait(now()).map(|wait| Instant::now() + wait);
+    }
+
+    /// A guest that ran before is tried again later; another one is not before something else is desired.
+    fn not_started(&mut self, reason: String) {
+        if self.record.ends.is_empty() {
+            self.fail(reason);
+        } else {
+            self.ended_by_itself(EndedBy::Crash, reason);
+        }
     }
 
     /// Remembers that the generation that was tried cannot be started.
@@ -287,8 +321,9 @@ impl Actor {
         if self.record.failure.is_some() {
             return State::Failed;
         }
+        let again = power.and_then(|power| starts_again(power, &self.actual()));
         match (self.record.ended, power) {
-            _ if self.preparing => State::Preparing,
+            _ if self.preparing || again.is_some() => State::Preparing,
             (Some(EndedBy::Crash), _) => State::Crashed,
             (None | Some(EndedBy::Host), Some(Power { running: true, .. })) => State::Preparing,
             _ => State::Stopped,
@@ -306,12 +341,13 @@ impl Actor {
 }
 
 /// Who ended a process that nobody asked to end, and a reason for people.
-fn judge(running: &Running, exit: Exit) -> (EndedBy, String) {
-    let powered_off = running.last == Some(Status::PoweredOff);
+fn judge(running: &Running, exit: Exit, said: bool) -> (EndedBy, String) {
+    let powered_off = said || running.last == Some(Status::PoweredOff);
     match exit {
+        // Also one whose process then went wrong: it wished to be off.
+        _ if powered_off => (EndedBy::Guest, String::new()),
         _ if running.silent => (EndedBy::Crash, "the guest's process did not answer".into()),
         Exit::Status(code) if code == ExitStatus::Clean as i32 => (EndedBy::Guest, String::new()),
-        Exit::Unknown if powered_off => (EndedBy::Guest, String::new()),
         Exit::Unknown => (EndedBy::Crash, "the guest's process has ended".into()),
         Exit::Status(code) if code == ExitStatus::Crashed as i32 => (EndedBy::Crash, "the guest crashed".into()),
         Exit::Status(code) => (EndedBy::Crash, format!("the guest's process ended with status {code}")),

@@ -145,7 +145,8 @@ impl Running {
     }
 }
 
-async fn at(moment: Option<Instant>) {
+/// Waits until then; without a moment for ever.
+pub(super) async fn at(moment: Option<Instant>) {
     match moment {
         Some(moment) => tokio::time::sleep_until(moment.into()).await,
         None => std::future::pending().await,

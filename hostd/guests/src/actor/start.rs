@@ -3,8 +3,9 @@
 use super::{Actor, Running, Wish};
 use crate::{
     cgroup,
+    driver::EndedBy,
     launch::launch,
-    model::Guest,
+    model::{Guest, Power},
     prepare::{PrepareError, Prepared, prepare},
     process::control::Control,
     record::ProcessId,
@@ -18,6 +19,12 @@ impl Actor {
     pub(super) async fn start(&mut self, guest: &Arc<Guest>) {
         self.preparing = true;
         self.record.failure = None;
+        if self.is_again(guest.power) {
+            self.context.board.count_restart();
+        } else {
+            self.record.ended = None;
+            self.record.ends.clear();
+        }
         self.record.generation = guest.generation;
         self.record.boot_count = guest.power.boot_count;
         // Also what is only half prepared when it fails is released with the guest.
@@ -39,10 +46,16 @@ impl Actor {
         match started {
             Ok(running) => self.follow(running).await,
             Err(error) => {
-                self.fail(error.to_string());
+                self.not_started(error.to_string());
                 self.store();
             }
         }
+    }
+
+    /// Whether it is started because it ended by itself, and not because it is asked for.
+    fn is_again(&self, power: Power) -> bool {
+        let by_itself = matches!(self.record.ended, Some(EndedBy::Guest | EndedBy::Crash));
+        by_itself && power.boot_count <= self.record.boot_count
     }
 
     /// Nothing here waits: the process and its record come to be as a whole, unless hostd is killed in between.

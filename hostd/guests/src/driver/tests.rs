@@ -5,7 +5,11 @@ use std::time::Duration;
 const GRACE: Duration = Duration::from_secs(60);
 
 fn on(boot_count: u64) -> Power {
-    Power { running: true, boot_count, hard: false, grace: GRACE }
+    Power { running: true, boot_count, hard: false, grace: GRACE, restart: Restart::Never }
+}
+
+fn with(restart: Restart) -> Power {
+    Power { restart, ..on(1) }
 }
 
 fn off() -> Power {
@@ -17,7 +21,15 @@ fn hard(power: Power) -> Power {
 }
 
 fn is(process: Process, ended: Option<EndedBy>, boot_count: u64) -> Actual {
-    Actual { process, ended, boot_count, failed: None }
+    Actual { process, ended, boot_count, failed: None, again: None }
+}
+
+fn crashed(again: Instant) -> Actual {
+    Actual { again: Some(again), ..is(Process::None, Some(EndedBy::Crash), 1) }
+}
+
+fn powered_off(again: Instant) -> Actual {
+    Actual { ended: Some(EndedBy::Guest), ..crashed(again) }
 }
 
 #[test]
@@ -55,6 +67,38 @@ fn the_table() {
 }
 
 #[test]
+fn a_policy_says_whether_it_is_started_again() {
+    use Action::{AcceptStop, Nothing, Start, WaitUntil};
+    let now = Instant::now();
+    let later = now + GRACE;
+    let given_up = is(Process::None, Some(EndedBy::Crash), 1);
+    let table = [
+        ("crashed", with(Restart::OnFailure), crashed(now), Start),
+        ("crashed, shall wait", with(Restart::OnFailure), crashed(later), WaitUntil(later)),
+        ("crashed too often", with(Restart::OnFailure), given_up, Nothing),
+        ("crashed too often, asked for", Power { boot_count: 2, ..with(Restart::OnFailure) }, given_up, Start),
+        ("crashed, shall be off by now", Power { running: false, ..with(Restart::Always) }, crashed(now), AcceptStop),
+        ("crashed, never", with(Restart::Never), crashed(now), Nothing),
+        ("crashed, always", with(Restart::Always), crashed(now), Start),
+        ("powered itself off", with(Restart::OnFailure), powered_off(now), Nothing),
+        ("powered itself off, never", with(Restart::Never), powered_off(now), Nothing),
+        ("powered itself off, always", with(Restart::Always), powered_off(now), Start),
+        ("powered itself off, always, shall wait", with(Restart::Always), powered_off(later), WaitUntil(later)),
+        (
+            "stopped",
+            Power { running: false, ..with(Restart::Always) },
+            is(Process::None, Some(EndedBy::Request), 1),
+            Nothing,
+        ),
+    ];
+    for (name, power, actual, action) in table {
+        assert_eq!(decide(Some((7, power)), &actual, now), action, "{name}");
+        let again = matches!(action, Start | WaitUntil(_)) && power.boot_count == 1;
+        assert_eq!(starts_again(power, &actual).is_some(), again, "{name}");
+    }
+}
+
+#[test]
 fn a_failed_generation_is_not_tried_again() {
     let actual = Actual { failed: Some(7), ..is(Process::None, None, 0) };
     assert_eq!(decide(Some((7, on(1))), &actual, Instant::now()), Action::Nothing);
@@ -71,12 +115,16 @@ fn an_unwanted_guest_is_killed_then_removed() {
 }
 
 fn power() -> impl Strategy<Value = Power> {
-    (any::<bool>(), 0_u64..4, any::<bool>(), 0_u64..3).prop_map(|(running, boot_count, hard, grace)| Power {
-        running,
-        boot_count,
-        hard,
-        grace: Duration::from_secs(grace),
-    })
+    let restart = prop::sample::select(vec![Restart::OnFailure, Restart::Never, Restart::Always]);
+    (any::<bool>(), 0_u64..4, any::<bool>(), 0_u64..3, restart).prop_map(
+        |(running, boot_count, hard, grace, restart)| Power {
+            running,
+            boot_count,
+            hard,
+            grace: Duration::from_secs(grace),
+            restart,
+        },
+    )
 }
 
 /// Carries an action out as the actor would, in a world where guests obey or not.
@@ -86,6 +134,7 @@ fn step(actual: &mut Actual, desired: (u64, Power), action: Action, obeys: bool,
             (actual.process, actual.ended) = (Process::None, Some(EndedBy::Request));
         }
         Action::Nothing | Action::Remove => return false,
+        Action::WaitUntil(deadline) if actual.process == Process::None => *now = deadline,
         Action::WaitUntil(_) if obeys => (actual.process, actual.ended) = (Process::None, Some(EndedBy::Request)),
         Action::WaitUntil(deadline) => *now = deadline,
         Action::Start => *actual = is(Process::Running, None, desired.1.boot_count),
@@ -104,7 +153,7 @@ proptest! {
         ended in prop::sample::select(vec![None, Some(EndedBy::Request), Some(EndedBy::Host), Some(EndedBy::Guest), Some(EndedBy::Crash)]),
     ) {
         let mut now = Instant::now();
-        let mut actual = is(Process::None, ended, 0);
+        let mut actual = Actual { again: Some(now + GRACE), ..is(Process::None, ended, 0) };
         for (generation, (power, obeys)) in wishes.into_iter().enumerate() {
             let desired = (generation as u64, power);
             let mut steps = 0;
@@ -117,6 +166,7 @@ proptest! {
                 prop_assert!(steps < 8, "{:?} is not reached: {:?}", power, actual);
             }
             let by_itself = matches!(actual.ended, Some(EndedBy::Guest | EndedBy::Crash));
+            prop_assert!(starts_again(power, &actual).is_none());
             prop_assert_eq!(actual.process == Process::Running, power.running && !by_itself);
         }
     }

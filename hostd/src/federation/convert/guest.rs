@@ -1,7 +1,7 @@
 //! Guests, inward.
 
 use super::{Invalid, number, parse};
-use hostd_guests::model::{Boot, Disks, Guest, LINUX_ARGUMENTS, Power};
+use hostd_guests::model::{Boot, Disks, Guest, LINUX_ARGUMENTS, Power, Restart};
 use hostd_images::Image;
 use hostd_net::{
     metadata::{GuestMetadata, KeyPair},
@@ -33,6 +33,7 @@ pub(super) fn guest(id: &str, generation: u64, guest: wire::Guest) -> Result<Gue
             boot_count: power.boot_count,
             hard: power.hard,
             grace: Duration::from_secs(u64::from(power.grace_seconds)),
+            restart: restart(power.restart()),
         },
         disks: disks(guest.root_disk.unwrap_or_default())?,
         metadata: Arc::new(metadata(guest.metadata.unwrap_or_default(), told, owner)?),
@@ -41,6 +42,14 @@ pub(super) fn guest(id: &str, generation: u64, guest: wire::Guest) -> Result<Gue
         ports,
         id,
     })
+}
+
+fn restart(policy: wire::RestartPolicy) -> Restart {
+    match policy {
+        wire::RestartPolicy::Unspecified | wire::RestartPolicy::OnFailure => Restart::OnFailure,
+        wire::RestartPolicy::Never => Restart::Never,
+        wire::RestartPolicy::Always => Restart::Always,
+    }
 }
 
 fn boot(boot: wire::GuestBoot) -> Result<Boot, Invalid> {
@@ -130,7 +139,12 @@ mod tests {
         wire::Guest {
             vcpus: 1,
             memory_mib: 64,
-            power: Some(wire::GuestPower { running: true, boot_count: 1, hard: false, grace_seconds: 60 }),
+            power: Some(wire::GuestPower {
+                running: true,
+                boot_count: 1,
+                grace_seconds: 60,
+                ..wire::GuestPower::default()
+            }),
             ..wire::Guest::default()
         }
     }
@@ -140,6 +154,23 @@ mod tests {
         let guest = guest("a", 1, small()).unwrap();
         assert_eq!(guest.boot, Boot::Firmware);
         assert_eq!(guest.power.grace, Duration::from_secs(60));
+    }
+
+    #[test]
+    fn a_controller_that_knows_no_policy_means_the_usual_one() {
+        use wire::RestartPolicy as Policy;
+        let table = [
+            (0, Restart::OnFailure),
+            (Policy::OnFailure.into(), Restart::OnFailure),
+            (Policy::Never.into(), Restart::Never),
+            (Policy::Always.into(), Restart::Always),
+            (99, Restart::OnFailure),
+        ];
+        for (restart, meant) in table {
+            let mut told = small();
+            told.power.as_mut().unwrap().restart = restart;
+            assert_eq!(guest("a", 1, told).unwrap().power.restart, meant, "{restart}");
+        }
     }
 
     #[test]

@@ -27,6 +27,7 @@ pub async fn judge(
     let (servers, stuck) = settle(client, cloud).await?;
     problems.extend(stuck);
     report(stream, &servers);
+    problems.extend(unasked(stream, &servers));
     for still in stills {
         if let Err(error) = still.check(&cloud.plan.folder) {
             problems.push(format!("server {}, which nobody touched, noticed something: {error:#}", still.id));
@@ -75,6 +76,14 @@ fn unrest(server: &Value, running: &BTreeSet<String>) -> Option<String> {
     };
     let has = if runs { "a process" } else { "no process" };
     (!fits || !task.is_null()).then(|| format!("server {id} is {status}, task {task}, with {has}: {}", server["fault"]))
+}
+
+/// Servers that are off although nobody stopped them: a guest whose process was killed is started again.
+fn unasked(stream: &Stream, servers: &[Value]) -> Vec<String> {
+    let tally = stream.tally();
+    let stopped = |server: &Value| server["id"].as_str().is_some_and(|id| tally.stopped.contains(id));
+    let off = servers.iter().filter(|server| server["status"] == "SHUTOFF" && !stopped(server));
+    off.map(|server| format!("server {} is off and nobody stopped it: {}", server["id"], server["fault"])).collect()
 }
 
 fn report(stream: &Stream, servers: &[Value]) {

@@ -38,6 +38,8 @@ pub struct Tally {
     pub requests: BTreeMap<&'static str, usize>,
     /// Servers of which a tenant knows.
     pub servers: BTreeSet<String>,
+    /// Servers that a tenant wanted to stop.
+    pub stopped: BTreeSet<String>,
     /// Images that were uploaded on the way.
     pub images: BTreeSet<String>,
     /// Answers that no request should get, whoever was killed.
@@ -136,7 +138,11 @@ impl Stream {
         let action = format!("{path}/action");
         match (server["status"].as_str(), random.below(4)) {
             (None, _) => return Ok(false),
-            (Some("ACTIVE"), 0 | 1) => drop(self.send("stop", "POST", &action, Some(json!({"os-stop": null}))).await?),
+            (Some("ACTIVE"), 0 | 1) => {
+                // Also where the answer is lost.
+                self.tally().stopped.insert(id.to_owned());
+                drop(self.send("stop", "POST", &action, Some(json!({"os-stop": null}))).await?);
+            }
             (Some("SHUTOFF"), 0..=2) => {
                 drop(self.send("start", "POST", &action, Some(json!({"os-start": null}))).await?);
             }

@@ -73,10 +73,12 @@ impl Meanwhile<'_> {
         for process in host.guests().into_iter().filter(|process| process.server == killed.id) {
             process.kill();
         }
-        for server in [&again, &crashing] {
+        for server in [&again, &crashing, &killed] {
             self.started_anew(server, since)?;
         }
-        story.say(&format!("{cut:?}: guests that rebooted and crashed have addresses and metadata again"));
+        story.say(&format!(
+            "{cut:?}: guests that rebooted, crashed and lost their process have addresses and metadata again"
+        ));
         while since.elapsed() < length {
             story.ask_from_outside(self.still, &format!("ping {}", self.far.fixed), "ok")?;
             tokio::time::sleep(Duration::from_secs(1)).await;
@@ -84,9 +86,9 @@ impl Meanwhile<'_> {
         host.heal()?;
         let healed = Instant::now();
         story.until_up(2).await?;
-        self.becomes(&again, "ACTIVE").await?;
-        self.becomes(&crashing, "ACTIVE").await?;
-        self.becomes(&killed, "SHUTOFF").await?;
+        for server in [&again, &crashing, &killed] {
+            self.becomes(server, "ACTIVE").await?;
+        }
         self.gone(&unwanted).await?;
         story.say(&format!(
             "{cut:?}: {:.0} s after it was healed all is known, and what was wanted meanwhile has happened",
