@@ -86,7 +86,8 @@ impl Installed {
         fs::create_dir_all(kept)?;
         let mut story = story(kept, subjects)?;
         let began = Instant::now();
-        let (password, pair) = story.install_both(subjects.installer).map_err(|error| error.context(story.consoles()))?;
+        let (password, pair) =
+            story.install_both(subjects.installer).map_err(|error| error.context(story.consoles()))?;
         story.machines.iter_mut().for_each(Machine::cut);
         Ok(Self { password, pair, took: began.elapsed().as_secs_f64() / 2.0 })
     }
