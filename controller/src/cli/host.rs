@@ -65,7 +65,6 @@ enum Command {
         host: String,
     },
     /// Let hosts run another version of the appliance, one after another.
-    #[command(disable_version_flag = true)]
     Update(update::Update),
     /// Forget a host without servers; its certificate opens nothing any more.
     Remove {

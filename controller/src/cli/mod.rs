@@ -22,7 +22,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 /// Humilis's controller: OpenStack's APIs over a federation of hosts.
 #[derive(Debug, Parser)]
-#[command(version, propagate_version = true)]
+#[command(version)]
 pub struct Arguments {
     /// The configuration; without it /etc/humilis/controller.toml or the defaults.
     #[arg(long, short, global = true, value_name = "FILE")]

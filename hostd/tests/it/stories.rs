@@ -360,10 +360,16 @@ fn what_happens_while_hostd_is_away_is_seen_when_it_is_back() {
 fn end(id: &str) -> i32 {
     let pid = process_of(id).unwrap();
     nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL).unwrap();
-    while process_of(id).is_some() {
+    // One that is taken apart by the kernel has no name any more, but is there still.
+    while !is_over(pid) {
         std::thread::sleep(Duration::from_millis(5));
     }
     pid
+}
+
+fn is_over(pid: i32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit(") ").next().is_none_or(|rest| rest.is_empty() || rest.starts_with('Z'))
 }
 
 /// Waits for a process of the guest that is another one than this; gives its number.

@@ -122,7 +122,7 @@ mod tests {
     #[test]
     fn enough_kills_reach_every_step() {
         let plan = Plan::draw(60, POINTS, &mut Random::new(7));
-        assert_eq!((plan.controller.len(), plan.hostd.len(), plan.strikes.len()), (18, 2, 39));
+        assert_eq!((plan.controller.len(), plan.hostd.len(), plan.strikes.len()), (15, 2, 42));
     }
 
     #[test]
