@@ -169,10 +169,14 @@ async fn a_floating_ip_names_its_inner_address() {
         assert_eq!(answer["port"]["fixed_ips"].as_array().map(Vec::len), Some(1));
         let (_, lent) = cloud.get("member", &format!("/v2.0/floatingips?port_id={port}")).await;
         assert_eq!(lent["floatingips"].as_array().map(Vec::len), Some(1));
-        let chosen = json!({"floating_network_id": external, "floating_ip_address": "203.0.113.99"});
+        // One that is free: it was just given back.
+        let (_, given) = floating(&cloud, json!({"floating_network_id": external})).await;
+        let (id, free) = (text(&given["floatingip"]["id"]), given["floatingip"]["floating_ip_address"].clone());
+        cloud.delete("member", &format!("/v2.0/floatingips/{id}")).await;
+        let chosen = json!({"floating_network_id": external, "floating_ip_address": free});
         assert_eq!(kind(&floating(&cloud, chosen.clone()).await, 403), "PolicyNotAuthorized");
         let (status, answer) = cloud.post("admin", "/v2.0/floatingips", json!({"floatingip": chosen})).await;
-        assert_eq!((status, &answer["floatingip"]["floating_ip_address"]), (201, &json!("203.0.113.99")));
+        assert_eq!((status, &answer["floatingip"]["floating_ip_address"]), (201, &free));
     }
 }
 
