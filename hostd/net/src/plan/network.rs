@@ -121,7 +121,9 @@ fn overlay(
         neighbours,
     };
     let key = ObjectKey::Network(network.id.clone());
-    let link = attached(network, &key, LinkKind::Vxlan(vxlan), bridge);
+    // One of our own: udev would give it another than the kernel's, and with that change the kernel forgets all neighbours.
+    let mac = Some(names::derived_mac(&format!("overlay {}", network.id)));
+    let link = LinkPlan { mac, ..attached(network, &key, LinkKind::Vxlan(vxlan), bridge) };
     plan.links.push((names::vxlan(&network.id), link));
 }
 

@@ -124,6 +124,13 @@ fn a_network_without_dhcp_has_no_service_namespace() {
 }
 
 #[test]
+fn udev_finds_no_tunnel_without_an_address_of_ours() {
+    let plan = plan(vec![Object::Network(network("net", overlay(&["192.0.2.2"])))]);
+    let tunnel = plan.links.iter().find(|(_, link)| matches!(link.kind, LinkKind::Vxlan(_)));
+    assert!(tunnel.unwrap().1.mac.is_some());
+}
+
+#[test]
 fn another_port_leaves_the_others_rules_alone() {
     let base =
         || vec![Object::Network(network("net", overlay(&[]))), Object::SecurityGroup(group("g", &[Remote::Any], &[]))];
