@@ -23,6 +23,7 @@ pub mod guest_disk;
 pub mod host_disk;
 pub mod initrd;
 pub mod install;
+pub mod iperf;
 pub mod machine;
 pub mod story;
 pub mod update;

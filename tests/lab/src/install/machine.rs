@@ -11,8 +11,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-const DISK: &str = "16G";
-const MEMORY_MIB: &str = "2048";
+pub(super) const DISK_GIB: u64 = 16;
+pub(super) const MEMORY_MIB: u64 = 2048;
+pub(super) const PROCESSORS: u64 = 1;
 /// The release whose firmware it has.
 const FIRMWARE: &str = "trixie";
 /// Words of the kernel's command line that the firmware's tables add to the image's own.
@@ -45,9 +46,9 @@ impl Machine {
         fs::create_dir_all(&folder)?;
         let (_, factory) = firmware::ovmf(FIRMWARE)?;
         fs::copy(factory, folder.join("variables.fd")).context("cannot copy the firmware's variables")?;
-        exec::read(
-            Command::new("qemu-img").args(["create", "-q", "-f", "qcow2"]).arg(folder.join("disk.qcow2")).arg(DISK),
-        )?;
+        let mut disk = Command::new("qemu-img");
+        disk.args(["create", "-q", "-f", "qcow2"]).arg(folder.join("disk.qcow2"));
+        exec::read(disk.arg(format!("{DISK_GIB}G")))?;
         let (stick, file) = (folder.join("stick.raw"), folder.join("humilis.conf"));
         exec::read(Command::new("cp").arg("--sparse=always").arg(installer).arg(&stick))?;
         fs::write(&file, answers)?;
@@ -80,17 +81,10 @@ impl Machine {
         let (code, _) = firmware::ovmf(FIRMWARE)?;
         let (program, options) = emulator::program()?;
         let mut qemu = wire.command(program);
-        qemu.args(options).args([
-            "-machine",
-            "q35",
-            "-accel",
-            "tcg,thread=multi,tb-size=512",
-            "-cpu",
-            "max",
-            "-smp",
-            "1",
-        ]);
-        qemu.args(["-m", MEMORY_MIB, "-nodefaults", "-display", "none", "-device", "virtio-rng-pci"]);
+        qemu.args(options).args(["-machine", "q35", "-accel", "tcg,thread=multi,tb-size=512", "-cpu", "max"]);
+        qemu.arg("-smp").arg(PROCESSORS.to_string());
+        qemu.arg("-m").arg(MEMORY_MIB.to_string());
+        qemu.args(["-nodefaults", "-display", "none", "-device", "virtio-rng-pci"]);
         qemu.arg("-chardev").arg(format!("file,id=c,append=on,path={}", self.serial().display()));
         qemu.args(["-serial", "chardev:c"]);
         qemu.args(["-uuid", &format!("5d8f3a10-7a1e-4a7e-9d0c-{:012x}", self.number)]);

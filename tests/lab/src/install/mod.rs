@@ -9,8 +9,10 @@
 //!                                 controller, hostd          hostd
 //! KVM in it:                      a guest                    a guest
 //! ```
-//! The guests are the small ones of our own: one that starts in a second says as much of the overlay as one that takes minutes.
+//! The guests are the small ones of our own: one that starts in a second says as much of the overlay as one that takes minutes. Two more,
+//! Debian's kernel with iperf3, tell what the overlay carries.
 
+mod carry;
 pub(crate) mod machine;
 pub(crate) mod story;
 pub(crate) mod wire;

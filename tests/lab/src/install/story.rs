@@ -81,6 +81,9 @@ impl Story<'_> {
         for guest in &guests {
             self.openstack(&format!("server delete {} --wait", guest.name))?;
         }
+        self.carry()?;
+        self.inventories()?;
+        self.openstack("server delete iperf-1 iperf-2 --wait")?;
         self.say("told to its end");
         Ok(())
     }
