@@ -82,6 +82,7 @@ impl Story<'_> {
     pub(super) fn inventories(&self) -> Result<()> {
         let providers = self.json("resource provider list")?;
         let servers = self.json("server list --all-projects --long")?;
+        let hypervisors = self.json("--os-compute-api-version 2.87 hypervisor list --long")?;
         for number in [1, 2] {
             let name = format!("node-{number}");
             let provider = row(&providers, "name", &name)?;
@@ -90,8 +91,8 @@ impl Story<'_> {
             let inventory = self.json(&format!("resource provider inventory list {id}"))?;
             let total =
                 |class: &str| Ok::<_, anyhow::Error>(row(&inventory, "resource_class", class)?["total"].as_u64());
-            let shown = self.json(&format!("--os-compute-api-version 2.87 hypervisor show {name}"))?;
-            for (class, field) in [("VCPU", "vcpus"), ("MEMORY_MB", "memory_mb"), ("DISK_GB", "local_gb")] {
+            let shown = row(&hypervisors, "Hypervisor Hostname", &name)?;
+            for (class, field) in [("VCPU", "vCPUs"), ("MEMORY_MB", "Memory MB")] {
                 ensure!(total(class)? == shown[field].as_u64(), "{class} is {inventory} here and {shown} there");
             }
             ensure!(total("VCPU")? == Some(PROCESSORS), "the machine has {PROCESSORS} processors: {inventory}");
