@@ -14,10 +14,10 @@ use std::sync::{
 pub enum Point {
     /// The host's key and certificate were received and not yet written.
     EnrolReceived,
-    /// A ledger file is complete under its temporary name.
+    /// A batch is in the ledger's journal, not yet synced.
     LedgerWritten,
-    /// A batch's files are in place, its directories not yet synced.
-    LedgerRenamed,
+    /// It is synced, and not yet acknowledged.
+    LedgerSynced,
     /// Part of an image was fetched.
     ImagePart,
     /// An image is complete under its temporary name.
@@ -53,7 +53,7 @@ impl Point {
     pub const ALL: [Self; 17] = [
         Self::EnrolReceived,
         Self::LedgerWritten,
-        Self::LedgerRenamed,
+        Self::LedgerSynced,
         Self::ImagePart,
         Self::ImageFetched,
         Self::GuestDirectory,
@@ -76,7 +76,7 @@ impl Point {
         match self {
             Self::EnrolReceived => "enrol.received",
             Self::LedgerWritten => "ledger.written",
-            Self::LedgerRenamed => "ledger.renamed",
+            Self::LedgerSynced => "ledger.synced",
             Self::ImagePart => "image.part",
             Self::ImageFetched => "image.fetched",
             Self::GuestDirectory => "guest.directory",

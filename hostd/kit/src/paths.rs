@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! <state>/identity/            key, certificate, CA, host id
-//!        /ledger/<kind>/<id>   desired state
+//!        /ledger/journal       desired state
 //!        /images/<sha256>      cached images; <sha256>.part while one is fetched
 //!        /guests/<id>/         all that one guest leaves on this host but its taps and its cgroup
 //! ```

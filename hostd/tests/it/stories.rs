@@ -255,7 +255,7 @@ fn what_cannot_be_started_fails_with_a_reason_and_alone() {
 /// Points that are passed while a guest is made, each with what ends there.
 const MAKING: [&str; 11] = [
     "ledger.written",
-    "ledger.renamed",
+    "ledger.synced",
     "image.part",
     "image.fetched",
     "guest.directory",
@@ -420,7 +420,7 @@ fn a_certificate_is_renewed_before_it_ends() {
         let controller = world.controller.clone();
         controller.sign_short_lived(true);
         let identity = world.state().join("identity/identity.json");
-        let mut hostd = world.hostd_with_fault("ledger.renamed");
+        let mut hostd = world.hostd_with_fault("ledger.synced");
         assert!(hostd.wait(Duration::from_secs(20)).is_some());
         let first = std::fs::read(&identity).unwrap();
         controller.sign_short_lived(false);

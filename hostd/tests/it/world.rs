@@ -5,6 +5,7 @@ use crate::{
     daemon::{Daemon, process_of},
     programs,
 };
+use hostd_kit::ledger::{Key, Ledger};
 use humilis_proto::federation::{self as wire, object};
 use std::{fs, future::Future, path::PathBuf};
 use tempfile::TempDir;
@@ -186,10 +187,16 @@ impl World {
         left.extend(
             fs::read_dir(self.state().join("guests")).unwrap().map(|entry| format!("{:?}", entry.unwrap().path())),
         );
-        left.extend(
-            fs::read_dir(self.state().join("ledger/guest")).unwrap().map(|e| format!("{:?}", e.unwrap().path())),
-        );
+        left.extend(self.ledger().into_iter().filter(|(kind, _)| *kind == "guest").map(|key| format!("{key:?}")));
         left
+    }
+
+    /// What the ledger of the running hostd holds, read from a copy.
+    fn ledger(&self) -> Vec<Key> {
+        let copy = tempfile::tempdir().unwrap();
+        fs::copy(self.state().join("ledger/journal"), copy.path().join("journal")).unwrap();
+        let (_, loaded) = Ledger::open(copy.path(), &["guest"]).unwrap();
+        loaded.entries.into_iter().map(|entry| entry.key).collect()
     }
 }
 

@@ -14,7 +14,7 @@ libfuzzer_sys::fuzz_target!(|text: &str| {
     if policy.add("fuzz", &defaults, &overrides).is_ok() {
         let target = Target::project("p1").with("user_id", "u1");
         for token in [testing::project_token("u1", "p1", &["member"]), testing::system_token("u2", &["admin"])] {
-            policy.of("fuzz").allows(&token, "second", &target);
+            let _ = policy.of("fuzz").allows(&token, "second", &target);
         }
     }
 });
