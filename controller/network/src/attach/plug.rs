@@ -80,7 +80,7 @@ async fn make(
     let network = network::store::require(change.conn(), id).await?;
     require_pluggable(&network, caller)?;
     network::store::lock(change.conn(), id).await?;
-    service_address::ensure(change, id).await?;
+    let subnets = service_address::ensure(change, id).await?;
     let groups = match request.security_groups.is_empty() || !network.port_security {
         true => None,
         false => Some(request.security_groups.clone()),
@@ -97,7 +97,7 @@ async fn make(
         groups,
         ..NewPort::new(Standard::new(Some(request.project_id.clone()), change.now), id)
     };
-    port::service::create(change, caller, new).await.map(drop)
+    port::service::create_in(change, caller, &network, &subnets, new).await.map(drop)
 }
 
 /// Binds a port that exists to the server's host.

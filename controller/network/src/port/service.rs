@@ -9,7 +9,9 @@ use crate::{
     address::mac,
     attributes::Attributes,
     error::{Error, Result},
-    floating_ip, network, quota, security_group,
+    floating_ip,
+    network::{self, model::Network},
+    quota, security_group,
     service::{Caller, Change},
     standard::{Standard, check_written},
     subnet::{self, model::Subnet},
@@ -123,13 +125,23 @@ fn refuse_device_change(port: &Port, attributes: &Attributes) -> Result<()> {
 pub async fn create(change: &mut Change, caller: &Caller, new: NewPort) -> Result<Port> {
     let network = network::service::require_visible(change, caller, new.network_id).await?;
     network::store::lock(change.conn(), network.id).await?;
+    let subnets = subnet::store::of_network(change.conn(), network.id).await?;
+    create_in(change, caller, &network, &subnets, new).await
+}
+
+/// The same in a network that the caller sees and that is locked, with its subnets.
+pub async fn create_in(
+    change: &mut Change,
+    caller: &Caller,
+    network: &Network,
+    subnets: &[Subnet],
+    new: NewPort,
+) -> Result<Port> {
     if new.device_owner != SERVICE {
         quota::check(change, new.standard.project_id.as_ref(), "port", 1).await?;
     }
     let mac = choose_mac(change, &new).await?;
-    let subnets = subnet::store::of_network(change.conn(), network.id).await?;
-    let asker =
-        Asker { network: &network, subnets: &subnets, mac: &mac, device_owner: &new.device_owner, current: &[] };
+    let asker = Asker { network, subnets, mac: &mac, device_owner: &new.device_owner, current: &[] };
     let fixed_ips = allocate::choose(change.conn(), &asker, new.fixed_ips.as_deref()).await?;
     let port_security = new.port_security.unwrap_or(network.port_security);
     let groups = choose_groups(change, caller, &new, port_security, !fixed_ips.is_empty()).await?;
@@ -137,7 +149,7 @@ pub async fn create(change: &mut Change, caller: &Caller, new: NewPort) -> Resul
         id: PortId::random(),
         standard: new.standard,
         network_id: network.id,
-        network: (&network).into(),
+        network: network.into(),
         mac,
         admin_up: new.admin_up,
         status: new.status,

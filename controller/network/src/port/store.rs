@@ -152,8 +152,8 @@ pub async fn insert(conn: &mut AnyConnection, port: &Port) -> Result<()> {
         }
         other => other?,
     }
-    write_addresses(conn, port).await?;
-    write_groups(conn, port).await
+    insert_addresses(conn, port).await?;
+    insert_groups(conn, port).await
 }
 
 fn violates_mac(error: &DbError) -> bool {
@@ -180,6 +180,10 @@ pub async fn set_status(conn: &mut AnyConnection, server: ServerId, status: Stat
 /// Makes its addresses those of the model.
 pub async fn write_addresses(conn: &mut AnyConnection, port: &Port) -> Result<()> {
     subnet::store::release_port(conn, port.id).await?;
+    insert_addresses(conn, port).await
+}
+
+async fn insert_addresses(conn: &mut AnyConnection, port: &Port) -> Result<()> {
     for (position, fixed) in (0_i64..).zip(&port.fixed_ips) {
         subnet::store::take(conn, fixed.subnet_id, fixed.address, port.id, position).await?;
     }
@@ -189,6 +193,10 @@ pub async fn write_addresses(conn: &mut AnyConnection, port: &Port) -> Result<()
 /// Makes its groups those of the model.
 pub async fn write_groups(conn: &mut AnyConnection, port: &Port) -> Result<()> {
     sql::run(conn, "DELETE FROM network_port_group WHERE port_id = $1", [Param::text(port.id)]).await?;
+    insert_groups(conn, port).await
+}
+
+async fn insert_groups(conn: &mut AnyConnection, port: &Port) -> Result<()> {
     for group in &port.groups {
         let columns = vec![("port_id", Param::text(port.id)), ("group_id", Param::text(group))];
         sql::insert(conn, "network_port_group", columns).await?;

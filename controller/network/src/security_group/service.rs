@@ -18,6 +18,10 @@ use futures::FutureExt;
 /// The project's default group, made at its first use.
 pub async fn ensure_default(change: &mut Change, project: Option<&ProjectId>) -> Result<Option<SecurityGroupId>> {
     let Some(project) = project else { return Ok(None) };
+    if let Some(id) = store::default_group(change.conn(), project.as_str()).await? {
+        return Ok(Some(id));
+    }
+    // Two at once make one.
     quota::lock(change.conn(), project).await?;
     if let Some(id) = store::default_group(change.conn(), project.as_str()).await? {
         return Ok(Some(id));

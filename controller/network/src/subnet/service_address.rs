@@ -16,8 +16,9 @@ use crate::{
     sql::{self, Param},
     standard::{Standard, check_written},
 };
-use controller_base::id::NetworkId;
-use std::net::IpAddr;
+use controller_base::id::{NetworkId, SubnetId};
+use controller_db::Connection;
+use std::{collections::BTreeSet, net::IpAddr};
 
 /// What the port of a network names as its device.
 #[must_use]
@@ -33,7 +34,7 @@ pub fn of_subnet(service_port: Option<&Port>, subnet: &Subnet) -> Option<IpAddr>
 }
 
 /// The network's service port.
-pub async fn find(conn: &mut controller_db::Connection, network: NetworkId) -> Result<Option<Port>> {
+pub async fn find(conn: &mut Connection, network: NetworkId) -> Result<Option<Port>> {
     Ok(port::store::of_device(conn, &device_id(network), SERVICE).await?.pop())
 }
 
@@ -41,23 +42,36 @@ pub async fn find(conn: &mut controller_db::Connection, network: NetworkId) -> R
 pub async fn ensure_if_used(change: &mut Change, network: NetworkId) -> Result<()> {
     let used = "SELECT id FROM network_port WHERE network_id = $1 AND host_id IS NOT NULL";
     match sql::exists(change.conn(), used, [Param::text(network)]).await? {
-        true => ensure(change, network).await,
+        true => ensure(change, network).await.map(drop),
         false => Ok(()),
     }
 }
 
-/// Each subnet with DHCP has its service address afterwards, and no other has one. The network is locked.
-pub async fn ensure(change: &mut Change, network_id: NetworkId) -> Result<()> {
-    let subnets: Vec<Subnet> =
-        store::of_network(change.conn(), network_id).await?.into_iter().filter(|subnet| subnet.enable_dhcp).collect();
-    let existing = find(change.conn(), network_id).await?;
-    let Some(mut port) = (match (existing, subnets.is_empty()) {
-        (None, true) => return Ok(()),
-        (None, false) => Some(make(change, network_id).await?),
-        (Some(port), _) => Some(port),
-    }) else {
-        return Ok(());
+/// Each subnet with DHCP has its service address afterwards, and no other has one. The network is locked; these are its subnets.
+pub async fn ensure(change: &mut Change, network_id: NetworkId) -> Result<Vec<Subnet>> {
+    let subnets = store::of_network(change.conn(), network_id).await?;
+    let served = subnets.iter().filter(|subnet| subnet.enable_dhcp).map(|subnet| subnet.id).collect();
+    if has_addresses(change.conn(), network_id, &served).await? {
+        return Ok(subnets);
+    }
+    let port = match find(change.conn(), network_id).await? {
+        None => make(change, network_id).await?,
+        Some(port) => port,
     };
+    address(change, port, &subnets).await?;
+    Ok(subnets)
+}
+
+/// Whether the service has addresses in just these subnets of the network.
+async fn has_addresses(conn: &mut Connection, network: NetworkId, subnets: &BTreeSet<SubnetId>) -> Result<bool> {
+    let sql = "SELECT a.subnet_id FROM network_address a JOIN network_port p ON p.id = a.port_id \
+               WHERE p.device_id = $1 AND p.device_owner = $2";
+    let known: Vec<SubnetId> = sql::ids(conn, sql, [device_id(network).into(), SERVICE.into()]).await?;
+    Ok(known.into_iter().collect::<BTreeSet<_>>() == *subnets)
+}
+
+async fn address(change: &mut Change, mut port: Port, subnets: &[Subnet]) -> Result<()> {
+    let subnets: Vec<&Subnet> = subnets.iter().filter(|subnet| subnet.enable_dhcp).collect();
     let before = port.fixed_ips.clone();
     port.fixed_ips.retain(|fixed| subnets.iter().any(|subnet| subnet.id == fixed.subnet_id));
     for subnet in &subnets {
@@ -70,7 +84,7 @@ pub async fn ensure(change: &mut Change, network_id: NetworkId) -> Result<()> {
         port::store::write_addresses(change.conn(), &port).await?;
         let seen = port.standard.advance(change.now);
         check_written(port::store::update(change.conn(), &port, seen).await?)?;
-        change.touch_network(network_id).await?;
+        change.touch_network(port.network_id).await?;
     }
     Ok(())
 }
