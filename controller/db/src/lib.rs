@@ -9,7 +9,7 @@
 //! - a state moves by `UPDATE .. WHERE id = $1 AND generation = $2 RETURNING ..`.
 //!
 //! Invariants: a write transaction on SQLite starts with `BEGIN IMMEDIATE` on the only writing connection, in the order of
-//! asking; what was committed survives a loss of power; reading never waits for writing.
+//! asking; what was committed survives a loss of power (but for [`Tx::commit_soon`]); reading never waits for writing.
 //!
 //! ```no_run
 //! # async fn example(db: controller_db::Db) -> Result<(), controller_db::DbError> {
@@ -24,6 +24,7 @@ mod dialect;
 mod error;
 mod filter;
 mod lock;
+mod log;
 mod migrate;
 mod pool;
 #[cfg(feature = "testing")]

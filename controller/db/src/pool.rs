@@ -1,14 +1,16 @@
 //! The pools: one writing and a few reading connections to SQLite, one pool to PostgreSQL.
 
-use crate::{DbError, Dialect, Tx};
+use crate::{DbError, Dialect, Tx, log::Log};
 use sqlx::{
     Any, AnyConnection, ConnectOptions,
     any::{AnyConnectOptions, AnyPoolOptions},
     pool::PoolConnection,
+    sqlite::SqliteConnectOptions,
 };
 use std::{
     ops::{Deref, DerefMut},
     str::FromStr,
+    sync::Arc,
     time::Duration,
 };
 
@@ -22,6 +24,8 @@ pub struct Db {
     writer: sqlx::AnyPool,
     reader: sqlx::AnyPool,
     dialect: Dialect,
+    // PostgreSQL syncs its own.
+    log: Option<Arc<Log>>,
 }
 
 impl Db {
@@ -43,7 +47,11 @@ impl Db {
             Dialect::Sqlite => connect(url, dialect, false, SQLITE_READERS).await?,
             Dialect::Postgres => writer.clone(),
         };
-        Ok(Self { writer, reader, dialect })
+        let log = match dialect {
+            Dialect::Sqlite => Some(Log::of(SqliteConnectOptions::from_str(url)?.get_filename().to_owned())),
+            Dialect::Postgres => None,
+        };
+        Ok(Self { writer, reader, dialect, log: log.map(Arc::new) })
     }
 
     /// A connection for reading. On SQLite it refuses to write.
@@ -61,7 +69,7 @@ impl Db {
     /// # Errors
     /// The database cannot be reached, or no connection came free in time.
     pub async fn begin(&self) -> Result<Tx, DbError> {
-        Ok(Tx::new(self.writer.begin_with(self.dialect.begin()).await?))
+        Ok(Tx::new(self.writer.begin_with(self.dialect.begin()).await?, self.log.clone()))
     }
 
     /// Which database it is.

@@ -1,10 +1,11 @@
 //! A write transaction and what shall happen after it.
 
-use crate::DbError;
+use crate::{DbError, log::Log};
 use sqlx::{Any, AnyConnection, Transaction};
 use std::{
     fmt,
     ops::{Deref, DerefMut},
+    sync::Arc,
 };
 
 type Hook = Box<dyn FnOnce() + Send>;
@@ -13,12 +14,13 @@ type Hook = Box<dyn FnOnce() + Send>;
 /// back.
 pub struct Tx {
     inner: Transaction<'static, Any>,
+    log: Option<Arc<Log>>,
     hooks: Vec<Hook>,
 }
 
 impl Tx {
-    pub(crate) fn new(inner: Transaction<'static, Any>) -> Self {
-        Self { inner, hooks: Vec::new() }
+    pub(crate) fn new(inner: Transaction<'static, Any>, log: Option<Arc<Log>>) -> Self {
+        Self { inner, log, hooks: Vec::new() }
     }
 
     /// Makes the changes durable, then runs the hooks in the order in which they were given.
@@ -27,9 +29,24 @@ impl Tx {
     /// The database refused; no hook ran.
     pub async fn commit(self) -> Result<(), DbError> {
         self.inner.commit().await?;
-        for hook in self.hooks {
-            hook();
+        if let Some(log) = self.log
+            && let Err(error) = log.flush().await
+        {
+            tracing::error!(error = &error as &dyn std::error::Error, "the database's log cannot be written: ending");
+            std::process::abort();
         }
+        run(self.hooks);
+        Ok(())
+    }
+
+    /// The same for what would be found out again after a loss of power: the changes may be lost by one until something else
+    /// is committed, and nobody waits for the disk.
+    ///
+    /// # Errors
+    /// As of [`Tx::commit`].
+    pub async fn commit_soon(self) -> Result<(), DbError> {
+        self.inner.commit().await?;
+        run(self.hooks);
         Ok(())
     }
 
@@ -37,6 +54,12 @@ impl Tx {
     /// between: whoever relies on it must also find out by itself after a restart.
     pub fn on_commit(&mut self, hook: impl FnOnce() + Send + 'static) {
         self.hooks.push(Box::new(hook));
+    }
+}
+
+fn run(hooks: Vec<Hook>) {
+    for hook in hooks {
+        hook();
     }
 }
 

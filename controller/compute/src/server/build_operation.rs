@@ -132,7 +132,8 @@ impl Build {
                 let mut tx = self.0.db.begin().await?;
                 self.0.networks.set_active(&mut tx, server.id).await.map_err(StepError::retry)?;
                 run.record(&mut tx).await?;
-                tx.commit().await?;
+                // This step looks, and would see the same again.
+                tx.commit_soon().await?;
                 Ok(Outcome::Done)
             }
         }

@@ -82,7 +82,7 @@ impl Compute {
         id: ServerId,
         mutate: impl Fn(&Server) -> Option<Server> + Send + Sync,
     ) -> Result<(), Unavailable> {
-        self.advance(id, mutate).await?;
+        self.advance_as_observed(id, mutate).await?;
         self.runner.wake(&id.to_string());
         Ok(())
     }

@@ -3,7 +3,7 @@
 use super::{model::Server, store};
 use crate::{Compute, Failure, action_log, failure::no_server, unavailable};
 use controller_base::id::ServerId;
-use controller_db::{Conn, Tx};
+use controller_db::{Conn, DbError, Tx};
 use controller_ports::{Unavailable, fleet::ObjectKey};
 use controller_web::{Context, Target};
 
@@ -89,6 +89,27 @@ impl Compute {
         id: ServerId,
         mutate: impl Fn(&Server) -> Option<Server> + Send + Sync,
     ) -> Result<Option<Server>, Unavailable> {
+        self.advance_by(id, mutate, Tx::commit).await
+    }
+
+    /// The same for what a host says and would say again.
+    ///
+    /// # Errors
+    /// The database's.
+    pub(crate) async fn advance_as_observed(
+        &self,
+        id: ServerId,
+        mutate: impl Fn(&Server) -> Option<Server> + Send + Sync,
+    ) -> Result<Option<Server>, Unavailable> {
+        self.advance_by(id, mutate, Tx::commit_soon).await
+    }
+
+    async fn advance_by<F: Future<Output = Result<(), DbError>> + Send>(
+        &self,
+        id: ServerId,
+        mutate: impl Fn(&Server) -> Option<Server> + Send + Sync,
+        commit: impl Fn(Tx) -> F + Send + Sync,
+    ) -> Result<Option<Server>, Unavailable> {
         loop {
             let mut tx = self.db.begin().await.map_err(unavailable)?;
             let Some(server) = store::get(&mut tx, id).await.map_err(unavailable)? else {
@@ -101,7 +122,7 @@ impl Compute {
                 continue;
             }
             self.follow(&mut tx, &server, &next).await?;
-            tx.commit().await.map_err(unavailable)?;
+            commit(tx).await.map_err(unavailable)?;
             return Ok(Some(next));
         }
     }
