@@ -111,6 +111,20 @@ impl Change {
 
     /// All that a port's coming, going or moving means. Its network is locked: the last two ports on a host may go at once.
     pub async fn touch_port(&mut self, port: &Port) -> Result<()> {
+        self.touch_new_port(port).await?;
+        let sql = "SELECT DISTINCT router_id FROM network_floating_ip WHERE port_id = $1 AND router_id IS NOT NULL";
+        let routers: Vec<RouterId> = match port.host_id {
+            Some(_) => sql::ids(self.conn(), sql, [Param::text(port.id)]).await?,
+            None => Vec::new(),
+        };
+        for router in routers {
+            self.touch_router(router).await?;
+        }
+        Ok(())
+    }
+
+    /// The same of a port that has no floating address yet.
+    pub async fn touch_new_port(&mut self, port: &Port) -> Result<()> {
         let key = ObjectKey::Port(port.id);
         for group in &port.groups {
             self.touch_group(*group).await?;
@@ -121,7 +135,7 @@ impl Change {
         if let Some(host) = port.host_id {
             self.touched.insert((host, key));
             match self.has_company(port, host).await? {
-                true => self.touch_beyond(port, host).await?,
+                true => self.touch_elsewhere(port, host).await?,
                 false => self.touch_neighbourhood(port.network_id).await?,
             }
         }
@@ -135,16 +149,11 @@ impl Change {
         sql::exists(self.conn(), sql, params).await
     }
 
-    /// What a port's coming and going means where its network stays: the other hosts must find it, routers its floating addresses.
-    async fn touch_beyond(&mut self, port: &Port, host: HostId) -> Result<()> {
+    /// What a port's coming and going means where its network stays: the other hosts must find it.
+    async fn touch_elsewhere(&mut self, port: &Port, host: HostId) -> Result<()> {
         let mut hosts = hosts_of_network(self.conn(), port.network_id).await?;
         hosts.retain(|other| *other != host);
         self.touch(hosts, ObjectKey::Network(port.network_id));
-        let sql = "SELECT DISTINCT router_id FROM network_floating_ip WHERE port_id = $1 AND router_id IS NOT NULL";
-        let routers: Vec<RouterId> = sql::ids(self.conn(), sql, [Param::text(port.id)]).await?;
-        for router in routers {
-            self.touch_router(router).await?;
-        }
         Ok(())
     }
 }

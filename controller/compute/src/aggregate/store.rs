@@ -12,6 +12,9 @@ pub(crate) async fn list(connection: &mut AnyConnection) -> Result<Vec<Aggregate
     let select = "SELECT id, uuid, name, metadata, created_at, updated_at FROM compute_aggregate ORDER BY id";
     let rows = sqlx::query(select).fetch_all(&mut *connection).await?;
     let mut aggregates = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    if aggregates.is_empty() {
+        return Ok(aggregates);
+    }
     let select = "SELECT aggregate_id, hostname FROM compute_aggregate_host ORDER BY added_at, hostname";
     let mut hosts: BTreeMap<i64, Vec<String>> = BTreeMap::new();
     for row in sqlx::query(select).fetch_all(connection).await? {

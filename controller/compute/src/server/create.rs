@@ -61,11 +61,11 @@ impl Compute {
         let project = context.project_id()?.clone();
         let mut connection = self.db.read().await?;
         let flavor = usable_flavor(&mut connection, context, &request.flavor).await?;
-        let limits = quota::store::limits(&mut connection, &project, &self.config.quota).await?;
-        let items = i64::try_from(request.metadata.len()).unwrap_or(i64::MAX);
-        if limits.metadata_items >= 0 && items > limits.metadata_items {
-            let limit = limits.metadata_items;
-            return Err(failure::forbidden(format!("Maximum number of metadata items exceeds {limit}")));
+        if !request.metadata.is_empty() {
+            let limit = quota::store::limits(&mut connection, &project, &self.config.quota).await?.metadata_items;
+            if limit >= 0 && i64::try_from(request.metadata.len()).unwrap_or(i64::MAX) > limit {
+                return Err(failure::forbidden(format!("Maximum number of metadata items exceeds {limit}")));
+            }
         }
         let key = match &request.key_name {
             None => None,

@@ -48,9 +48,11 @@ pub async fn check(service: &NetworkService, project: &ProjectId, is_admin: bool
             }
         }
     }
+    if new_ports == 0 {
+        return Ok(());
+    }
     let limit = quota::limits(&mut conn, service.config(), project).await?.get("port").copied().unwrap_or(-1);
-    let used = quota::used(&mut conn, project, "port").await?;
-    if new_ports > 0 && limit >= 0 && used + new_ports > limit {
+    if limit >= 0 && quota::used(&mut conn, project, "port").await? + new_ports > limit {
         return Err(Error::OverQuota("['port']".into()));
     }
     Ok(())

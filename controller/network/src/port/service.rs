@@ -170,7 +170,7 @@ pub async fn create_in(
     };
     check_pairs(change, &port)?;
     store::insert(change.conn(), &port).await?;
-    change.touch_port(&port).await?;
+    change.touch_new_port(&port).await?;
     Ok(port)
 }
 
