@@ -84,6 +84,9 @@ impl Cuts<'_> {
                 story.machine(1)?.says(READY, BOOT)?;
             }
         }
+        // No cut may have ended the update that was going on.
+        story.machine(1)?.says(&format!("s, version {new},"), BOOT)?;
+        story.say(&format!("left alone, it runs {new}"));
         Ok(())
     }
 

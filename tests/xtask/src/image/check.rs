@@ -109,10 +109,11 @@ fn started(image: &Image) -> Result<Vec<Figure>> {
         figure("start, from power-on to ready", second.as_secs_f64(), "s", Some(25.0)),
         figure("memory used beyond our daemons, idle", part("used")? - part("daemons")?, "MiB", Some(160.0)),
         figure("memory of our daemons, idle", part("daemons")?, "MiB", None),
+        figure("memory that the kernel keeps free", part("reserve")?, "MiB", None),
     ])
 }
 
-/// `humilis: memory used=145 daemons=60`, in MiB.
+/// `humilis: memory used=130 daemons=46 reserve=80 MiB`.
 fn report(line: &str) -> BTreeMap<String, f64> {
     let words = line.split_whitespace().filter_map(|word| word.split_once('='));
     words.filter_map(|(name, value)| Some((name.to_owned(), value.parse().ok()?))).collect()
@@ -138,9 +139,9 @@ mod tests {
 
     #[test]
     fn the_console_tells_memory() {
-        let said = report("[   12.3] humilis: memory used=145 daemons=60.5 x=y");
+        let said = report("[   12.3] humilis: memory used=145 daemons=60.5 reserve=80 MiB");
         assert_eq!(said.get("used"), Some(&145.0));
         assert_eq!(said.get("daemons"), Some(&60.5));
-        assert_eq!(said.len(), 2);
+        assert_eq!(said.len(), 3);
     }
 }
