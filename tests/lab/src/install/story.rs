@@ -16,6 +16,8 @@ use std::{
 /// An emulated machine beside other work is slow.
 pub(crate) const BOOT: Duration = Duration::from_secs(600);
 pub(crate) const PATIENCE: Duration = Duration::from_secs(240);
+/// What the client says that could not even ask which versions there are.
+const UNHEARD: &str = "Failed to discover available identity versions";
 /// Tenants' networks have an MTU of 1450; a ping of so many bytes fills it.
 const FULL: u32 = 1450 - 28;
 
@@ -265,10 +267,20 @@ impl Story<'_> {
         serde_json::from_str(&said[start..]).with_context(|| format!("{words}: {said}"))
     }
 
+    /// OpenStack's own client. It is asked again where it did not get as far as asking for anything: a client that waits for a
+    /// processor loses its connection before it has said a word.
     pub(crate) fn openstack(&self, words: &str) -> Result<String> {
-        let mut client = self.wire.command(&self.openstack);
-        client.env("OS_CLIENT_CONFIG_FILE", self.folder.join("clouds.yaml")).env("OS_CLOUD", "humilis");
-        exec::read(client.args(words.split_whitespace())).with_context(|| format!("openstack {words}"))
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let mut client = self.wire.command(&self.openstack);
+            client.env("OS_CLIENT_CONFIG_FILE", self.folder.join("clouds.yaml")).env("OS_CLOUD", "humilis");
+            let said = exec::read(client.args(words.split_whitespace()));
+            let again = said.as_ref().is_err_and(|error| format!("{error:#}").contains(UNHEARD));
+            if !again || Instant::now() > end {
+                return said.with_context(|| format!("openstack {words}"));
+            }
+            self.say(&format!("openstack {words}: not heard, again"));
+        }
     }
 
     pub(crate) fn say(&self, what: &str) {
