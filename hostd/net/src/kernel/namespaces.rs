@@ -86,13 +86,15 @@ impl Kernel {
     }
 }
 
-/// True if its addresses changed.
+/// True if its addresses changed, or what answers for them.
 async fn ensure_inner(netlink: &Netlink, link: &Link, plan: &InnerLink) -> Result<bool, NetError> {
     let wanted = LinkChange { mac: Some(plan.mac), mtu: Some(plan.mtu), master: None, up: Some(true) };
-    netlink.change_link(link, &difference(link, &wanted)).await?;
+    let difference = difference(link, &wanted);
+    let moved = difference.mac.is_some();
+    netlink.change_link(link, &difference).await?;
     let changed = netlink.set_addresses(link, &plan.addresses).await?;
     netlink.set_neighbours(link, &plan.neighbours).await?;
-    Ok(changed)
+    Ok(changed || moved)
 }
 
 fn set_sysctls(sysctls: &[(String, String)]) -> io::Result<()> {

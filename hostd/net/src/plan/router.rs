@@ -83,12 +83,12 @@ fn attach(config: &NetConfig, network: &Network, key: &ObjectKey, veth: String, 
     plan.links.push((veth, link));
 }
 
-/// The shared address answers with the port's own hardware address; a host that has floating addresses only needs another.
+/// Each host's own, for all its addresses outside. A host that is cut off its controller keeps the shared address while another takes it,
+/// and both have floating addresses: if they had one hardware address, switches would bring what is meant for the one to the other.
+/// A host without a way to others is alone, and takes the port's.
 fn gateway_mac(gateway: &ExternalGateway, config: &NetConfig) -> MacAddr {
-    if gateway.snat_here {
-        return gateway.mac;
-    }
-    names::derived_mac(&format!("gateway {} {:?}", gateway.port, config.underlay_address))
+    let Some(underlay) = config.underlay_address else { return gateway.mac };
+    names::derived_mac(&format!("gateway {} {underlay}", gateway.port))
 }
 
 fn gateway_addresses(router: &Router, gateway: &ExternalGateway) -> Vec<IpNet> {

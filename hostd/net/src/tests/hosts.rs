@@ -158,9 +158,10 @@ fn guests_leave_by_the_host_that_holds_the_shared_address() {
         common,
     ]
     .concat();
-    let _here = one.run(move |lab| {
+    let guest = here.clone();
+    let here_guest = one.run(move |lab| {
         lab.upsert(on_one);
-        lab.addressed_guest(&here, 24, Some("10.1.0.1"))
+        lab.addressed_guest(&guest, 24, Some("10.1.0.1"))
     });
     let guest = there.clone();
     let (there_guest, far_guest) = two.run(move |lab| {
@@ -193,9 +194,17 @@ fn guests_leave_by_the_host_that_holds_the_shared_address() {
         there_guest.serve(80);
         (there_guest, far_guest)
     });
-    assert_eq!(one.run(move |_| outside.tcp("203.0.113.50", 80)).as_deref(), Some(OUTSIDE), "in");
+    let mut holds = seen_from(&router, None);
+    holds.floating_ips = vec![floating(0x51, "203.0.113.51", &here)];
+    let outside = one.run(move |lab| {
+        assert_eq!(outside.tcp("203.0.113.50", 80).as_deref(), Some(OUTSIDE), "in");
+        lab.upsert(vec![Object::Router(holds)]);
+        here_guest.serve(80);
+        assert_eq!(outside.tcp("203.0.113.51", 80).as_deref(), Some(OUTSIDE), "in to the holder's guest");
+        outside
+    });
 
-    // The holder dies; this host becomes it.
+    // The holder is missed, and knows nothing of it; this host becomes it.
     one.run(|_| ip("link set under down"));
     let mut held = seen_from(&router, None);
     held.floating_ips = vec![floating(0x50, "203.0.113.50", &there)];
@@ -205,4 +214,6 @@ fn guests_leave_by_the_host_that_holds_the_shared_address() {
         assert_eq!(leaves(&there_guest).as_deref(), Some("203.0.113.50"));
         assert_eq!(lab.audit(), []);
     });
+    let reached = one.run(move |_| outside.tcp("203.0.113.51", 80));
+    assert_eq!(reached.as_deref(), Some(OUTSIDE), "the old holder's guests keep their floating addresses");
 }
