@@ -255,7 +255,7 @@ pub struct ExternalGateway {
     pub port: PortId,
     /// The external network.
     pub network: NetworkId,
-    /// Its hardware address.
+    /// The port's hardware address; a host that has an underlay answers with one of its own.
     pub mac: MacAddr,
     /// Its addresses with the prefixes of their subnets.
     pub addresses: Vec<InterfaceAddress>,
