@@ -7,8 +7,10 @@ use crate::{
     desired::{self, Store},
     federation::{
         enrol::{EnrolError, Invitation, enrol},
-        images::ControllerImages,
-        passwords, renew,
+        images::Images,
+        passwords,
+        peers::Giving,
+        renew,
         session::Session,
         updates::ControllerUpdates,
     },
@@ -17,6 +19,7 @@ use crate::{
     metrics::Metrics,
     network::Network,
     notify,
+    sharing::Sharing,
 };
 use anyhow::{Context, bail};
 use hostd_guests::{
@@ -83,7 +86,8 @@ async fn start(config: Config) -> anyhow::Result<Running> {
     let identity = identity(&config).await?;
     let (ledger, found) = desired::open(&layout)?;
     let (channel, connected) = watch::channel(None);
-    let source = Arc::new(ControllerImages::new(connected.clone()));
+    let identity = watch::Sender::new(identity);
+    let source = Arc::new(Images::new(connected.clone(), identity.subscribe()));
     let images = Cache::new(layout.images(), source, config.images.unused_bytes);
     let metadata = Arc::new(MetadataTable::new(passwords::keeper(connected.clone())));
     for guest in &found.guests {
@@ -99,14 +103,16 @@ async fn start(config: Config) -> anyhow::Result<Running> {
     let updates = Arc::new(ControllerUpdates::new(connected.clone()));
     let delivery = Delivery::start(Arc::new(delivery::Appliance), updates, delivery::Pace::default());
     let audit = Audit::new(guests.clone(), net, images.clone());
+    let sharing = Sharing::new(config.images.hosts_served);
+    let giving = Giving::start(config.images_address(), images.clone(), sharing.clone(), identity.subscribe());
     if !config.local.metrics.is_empty() {
-        let metrics = Metrics { guests: guests.clone(), images, connected, layout: layout.clone() };
+        let metrics = Metrics { guests: guests.clone(), images, sharing, connected, layout: layout.clone() };
         let serving = local::serve(&config.local.metrics, metrics).await;
         serving.with_context(|| format!("cannot listen at {}", config.local.metrics))?;
     }
     local::serve_audit(&audit_socket(&layout), audit.clone()).context("cannot listen for audits")?;
     let store = Arc::new(Store::new(ledger, guests.clone(), network, metadata));
-    tokio::spawn(Session { config, identity, store, guests, audit, delivery, channel }.run());
+    tokio::spawn(Session { config, identity, store, guests, audit, delivery, giving, channel }.run());
     notify::ready();
     Ok(Running { _lock: lock })
 }

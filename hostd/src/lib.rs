@@ -24,4 +24,5 @@ pub mod metrics;
 mod network;
 mod notify;
 mod resources;
+pub mod sharing;
 pub mod update;

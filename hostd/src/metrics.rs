@@ -2,7 +2,7 @@
 //!
 //! A guest's series end with the guest, so that their number is bounded by what runs here.
 
-use crate::identity::Identity;
+use crate::{identity::Identity, sharing::Sharing};
 use hostd_guests::{Board, GuestUsage, GuestsHandle, driver::EndedBy, model::State};
 use hostd_images::Cache;
 use hostd_kit::paths::Layout;
@@ -22,6 +22,8 @@ pub struct Metrics {
     pub guests: GuestsHandle,
     /// The image cache.
     pub images: Cache,
+    /// What other hosts get from it.
+    pub sharing: Sharing,
     /// The controller's channel while there is one.
     pub connected: watch::Receiver<Option<Channel>>,
     /// Where everything lies.
@@ -83,6 +85,17 @@ impl Metrics {
         let (bytes, images) = self.images.usage();
         page.gauge("humilis_host_images", "Images in the cache.", images);
         page.gauge("humilis_host_image_bytes", "Bytes of the image cache.", bytes);
+        let (controller, hosts) = self.images.received();
+        let name = "humilis_host_image_received_bytes_total";
+        page.family(name, "counter", "Bytes of images that came, from the controller and from other hosts.");
+        page.sample(name, "{from=\"controller\"}", controller);
+        page.sample(name, "{from=\"host\"}", hosts);
+        page.family(
+            "humilis_host_image_given_bytes_total",
+            "counter",
+            "Bytes of images that were given to other hosts.",
+        );
+        page.sample("humilis_host_image_given_bytes_total", "", self.sharing.given());
         self.pools(&mut page);
         let connected = u8::from(self.connected.borrow().is_some());
         page.gauge("humilis_host_connected", "Whether the stream to the controller is up.", connected);

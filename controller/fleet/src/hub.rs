@@ -216,7 +216,12 @@ impl Hub {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn ask(&self, host: HostId, question: Question) -> Result<Vec<u8>, AskError> {
+    /// What there is to say of open streams.
+    pub(crate) fn streams_where<T>(&self, say: impl Fn(HostId, &SessionHandle) -> Option<T>) -> Vec<T> {
+        self.sessions().iter().filter_map(|(host, session)| say(*host, session)).collect()
+    }
+
+    pub(crate) async fn ask(&self, host: HostId, question: Question) -> Result<Vec<u8>, AskError> {
         let session = self.session(host).ok_or(AskError::NotConnected(host))?;
         let (answer, answered) = oneshot::channel();
         let call = wire::Call { call: self.number(), question: Some(question) };

@@ -18,6 +18,7 @@ pub mod authority;
 mod change;
 mod convert;
 mod enrolment;
+mod holders;
 pub mod host;
 mod hub;
 pub mod join;

@@ -9,6 +9,7 @@ use controller_base::id::{ImageId, ProjectId};
 use controller_ports::Unavailable;
 use controller_ports::image::{Content, Image, Images};
 use futures::stream::BoxStream;
+use std::ops::Range;
 
 #[async_trait]
 impl Images for ImageService {
@@ -24,7 +25,7 @@ impl Images for ImageService {
     async fn open(
         &self,
         id: ImageId,
-        offset: u64,
+        range: Range<u64>,
     ) -> Result<Option<BoxStream<'static, std::io::Result<Bytes>>>, Unavailable> {
         let row = match self.show(id, &Viewer::All).await {
             Ok(row) => row,
@@ -32,10 +33,11 @@ impl Images for ImageService {
             Err(error) => return Err(unavailable(error)),
         };
         let Some(data) = row.data else { return Ok(None) };
-        if offset >= size(data.size) {
+        let length = range.end.saturating_sub(range.start);
+        if range.start >= size(data.size) {
             return Ok(Some(content::nothing()));
         }
-        self.content.read(&data.sha256, offset, u64::MAX).await.map_err(|e| unavailable(ImageError::Store(e)))
+        self.content.read(&data.sha256, range.start, length).await.map_err(|e| unavailable(ImageError::Store(e)))
     }
 }
 

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use controller_base::id::{ImageId, ProjectId};
 use futures::stream::BoxStream;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Range};
 
 /// An image as its users in other services see it.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,10 +50,10 @@ pub struct Content {
 pub trait Images: Send + Sync {
     /// An image that the project may use (its own, public, community, shared with it); `None` project: any.
     async fn get(&self, id: ImageId, viewer: Option<&ProjectId>) -> Result<Option<Image>, Unavailable>;
-    /// The bytes that hosts fetch, from `offset` on; `None` when there is no such image or it has no bytes.
+    /// The bytes that hosts fetch, of them those in `range` that there are; `None` when there is no such image or it has no bytes.
     async fn open(
         &self,
         id: ImageId,
-        offset: u64,
+        range: Range<u64>,
     ) -> Result<Option<BoxStream<'static, std::io::Result<Bytes>>>, Unavailable>;
 }

@@ -8,6 +8,7 @@ use hostd_kit::paths::Layout;
 use serde::Deserialize;
 use std::{
     fs, io,
+    net::SocketAddr,
     path::{Path, PathBuf},
 };
 
@@ -93,6 +94,13 @@ impl Config {
     #[must_use]
     pub fn layout(&self) -> Layout {
         Layout::new(&self.state_dir)
+    }
+
+    /// Where other hosts get images from this one, if they do.
+    #[must_use]
+    pub fn images_address(&self) -> Option<SocketAddr> {
+        let address = self.network.underlay_address.filter(|_| self.images.hosts_served > 0)?;
+        Some(SocketAddr::new(address, self.images.port))
     }
 
     /// The host's name.

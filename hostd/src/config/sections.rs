@@ -120,11 +120,15 @@ impl Guests {
 pub struct Images {
     /// Bytes of images that no guest uses.
     pub unused_bytes: u64,
+    /// The port at which other hosts get images from this one.
+    pub port: u16,
+    /// How many of them at a time; 0: none.
+    pub hosts_served: usize,
 }
 
 impl Default for Images {
     fn default() -> Self {
-        Self { unused_bytes: 10 << 30 }
+        Self { unused_bytes: 10 << 30, port: 8448, hosts_served: 4 }
     }
 }
 

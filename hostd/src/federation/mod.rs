@@ -12,8 +12,10 @@ pub mod convert;
 pub mod enrol;
 pub mod images;
 pub mod passwords;
+pub mod peers;
 pub mod renew;
 pub mod session;
+pub mod trust;
 pub mod updates;
 
 use crate::identity::Identity;

@@ -1,6 +1,6 @@
 //! The one long-lived stream: desired state down, observed state up, for ever anew.
 
-use super::{MAX_MESSAGE, channel, convert, renew, updates};
+use super::{MAX_MESSAGE, channel, convert, peers::Giving, renew, updates};
 use crate::{
     audit::Audit,
     config::Config,
@@ -37,8 +37,8 @@ const MAX_CONSOLE: u64 = 1024 * 1024;
 pub struct Session {
     /// The configuration.
     pub config: Config,
-    /// Who this host is.
-    pub identity: Identity,
+    /// Who this host is; others hear of it when that is renewed.
+    pub identity: watch::Sender<Identity>,
     /// Where desired state goes.
     pub store: Arc<Store>,
     /// Where observed state comes from.
@@ -47,6 +47,8 @@ pub struct Session {
     pub audit: Audit,
     /// Where new versions of the appliance go.
     pub delivery: Delivery,
+    /// What other hosts get from here.
+    pub giving: Giving,
     /// The channel of the current stream, for images.
     pub channel: watch::Sender<Option<Channel>>,
 }
@@ -137,10 +139,11 @@ impl Session {
     }
 
     async fn try_stream(&mut self, progress: &mut Progress) -> Result<std::convert::Infallible, Ended> {
-        if let Some(when) = self.identity.expired(renew::now()) {
+        let identity = self.identity.borrow().clone();
+        if let Some(when) = identity.expired(renew::now()) {
             return Err(Ended::Expired(when));
         }
-        let channel = channel(&self.identity)?;
+        let channel = channel(&identity)?;
         let mut client = FederationClient::new(channel.clone()).max_decoding_message_size(MAX_MESSAGE);
         let (up, messages) = mpsc::channel(QUEUE);
         send(&up, Up::Hello(resources::hello(&self.config))).await?;
@@ -148,11 +151,13 @@ impl Session {
         send(&up, Up::Observed(convert::observed(true, board.all()))).await?;
         let mut down = client.session(ReceiverStream::new(messages)).await?.into_inner();
         self.channel.send_replace(Some(channel));
-        let mut renewal = Instant::now() + renew::due(&self.identity);
+        let mut renewal = Instant::now() + renew::due(&identity);
         let mut ledger_retry = Instant::now();
         let mut reports = self.delivery.reports();
         let last = reports.borrow_and_update().clone();
         report(&up, &last).await?;
+        let mut images = self.giving.images();
+        send(&up, Up::Images(self.giving.held().await)).await?;
         loop {
             tokio::select! {
                 message = down.message() => {
@@ -168,6 +173,7 @@ impl Session {
                     let news = reports.borrow_and_update().clone();
                     report(&up, &news).await?;
                 }
+                () = self.giving.changed(&mut images) => send(&up, Up::Images(self.giving.held().await)).await?,
                 () = sleep_until(ledger_retry), if progress.unwritten.is_some() => {
                     ledger_retry = Instant::now() + LEDGER_RETRY;
                     if self.store.write_again().await
@@ -176,9 +182,9 @@ impl Session {
                         send(&up, Up::Ack(wire::Ack { sequence })).await?;
                     }
                 }
-                () = sleep_until(renewal) => match renew::renew(&self.config.layout(), &self.identity).await {
+                () = sleep_until(renewal) => match renew::renew(&self.config.layout(), &identity).await {
                     Ok(renewed) => {
-                        self.identity = renewed;
+                        self.identity.send_replace(renewed);
                         return Err(Ended::Renewed);
                     }
                     Err(error) => {
@@ -199,7 +205,7 @@ impl Session {
         match message.message {
             Some(Down::Desired(desired)) => {
                 if !std::mem::replace(&mut progress.fruitful, true) {
-                    tracing::info!(url = self.identity.url, "connected");
+                    tracing::info!(url = self.identity.borrow().url, "connected");
                 }
                 let sequence = desired.sequence;
                 if self.store.apply(desired).await {
@@ -210,7 +216,8 @@ impl Session {
                 }
             }
             Some(Down::Call(call)) => {
-                drop(tokio::spawn(answer(self.guests.clone(), self.audit.clone(), call, up.clone())))
+                let (guests, audit, giving) = (self.guests.clone(), self.audit.clone(), self.giving.clone());
+                drop(tokio::spawn(answer(guests, audit, giving, call, up.clone())))
             }
             Some(Down::Renew(wire::Renew {})) => progress.renew = true,
             Some(Down::Update(update)) => self.delivery.order(updates::order(update)),
@@ -232,7 +239,13 @@ async fn report(up: &mpsc::Sender<wire::HostMessage>, report: &Report) -> Result
     }
 }
 
-async fn answer(guests: GuestsHandle, audit: Audit, call: wire::Call, up: mpsc::Sender<wire::HostMessage>) {
+async fn answer(
+    guests: GuestsHandle,
+    audit: Audit,
+    giving: Giving,
+    call: wire::Call,
+    up: mpsc::Sender<wire::HostMessage>,
+) {
     let outcome = match call.question {
         Some(Question::ConsoleOutput(asked)) => console(guests, asked).await,
         Some(Question::Audit(wire::Audit {})) => match audit.findings().await {
@@ -240,6 +253,10 @@ async fn answer(guests: GuestsHandle, audit: Audit, call: wire::Call, up: mpsc::
             Err(error) => Outcome::Error(error.to_string()),
         },
         Some(Question::Ping(wire::Ping {})) => Outcome::Data(Vec::new()),
+        Some(Question::ShareImage(asked)) => match giving.grant(asked).await {
+            Ok(()) => Outcome::Data(Vec::new()),
+            Err(reason) => Outcome::Error(reason),
+        },
         None => Outcome::Error("this host does not know the question".into()),
     };
     let result = wire::Result { call: call.call, outcome: Some(outcome) };

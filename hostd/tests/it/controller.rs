@@ -53,6 +53,7 @@ struct State {
     call: u64,
     calls: HashMap<u64, oneshot::Sender<Result<Vec<u8>, String>>>,
     update: Option<wire::UpdateProgress>,
+    fetched: Vec<(String, u64)>,
 }
 
 impl Controller {
@@ -93,6 +94,12 @@ impl Controller {
         let size_bytes = bytes.len() as u64;
         self.shared.state.lock().unwrap().images.insert(id.into(), bytes);
         wire::ImageRef { id: id.into(), sha256, size_bytes, disk_format: "raw".into() }
+    }
+
+    /// Where in this image transfers have begun since it was last asked.
+    pub fn fetched(&self, id: &str) -> Vec<u64> {
+        let fetched = std::mem::take(&mut self.shared.state.lock().unwrap().fetched);
+        fetched.into_iter().filter(|(image, _)| image == id).map(|(_, offset)| offset).collect()
     }
 
     /// Whether certificates are signed that have nearly ended.
@@ -249,7 +256,7 @@ impl State {
 
     fn take(&mut self, message: Up) {
         match message {
-            Up::Hello(_) => {}
+            Up::Hello(_) | Up::Images(_) => {}
             Up::Update(progress) => self.update = Some(progress),
             Up::Ack(ack) => self.acknowledged = ack.sequence,
             Up::Result(result) => {
@@ -376,12 +383,21 @@ impl federation_server::Federation for Service {
         Err(Status::not_found("no such update"))
     }
 
+    // As a controller that is older than the question.
+    async fn find_image(
+        &self,
+        _: Request<wire::FindImageRequest>,
+    ) -> Result<Response<wire::FindImageResponse>, Status> {
+        Err(Status::unimplemented("what is that?"))
+    }
+
     async fn fetch_image(
         &self,
         request: Request<wire::FetchImageRequest>,
     ) -> Result<Response<Self::FetchImageStream>, Status> {
         let request = request.into_inner();
-        let state = self.0.state.lock().unwrap();
+        let mut state = self.0.state.lock().unwrap();
+        state.fetched.push((request.image_id.clone(), request.offset));
         let image = state.images.get(&request.image_id).ok_or_else(|| Status::not_found("no such image"))?;
         let rest = &image[usize::try_from(request.offset).unwrap()..];
         let chunks: Vec<_> = rest.chunks(64 * 1024).map(|data| Ok(wire::ImageChunk { data: data.to_vec() })).collect();

@@ -7,5 +7,6 @@ mod controller;
 mod daemon;
 mod membership;
 mod programs;
+mod sharing;
 mod stories;
 mod world;

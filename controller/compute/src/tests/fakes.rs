@@ -191,7 +191,7 @@ impl Images for FakeImages {
     async fn open(
         &self,
         _: ImageId,
-        _: u64,
+        _: std::ops::Range<u64>,
     ) -> Result<Option<BoxStream<'static, std::io::Result<Bytes>>>, Unavailable> {
         Ok(None)
     }

@@ -75,13 +75,34 @@ impl federation_server::Federation for Membership {
         let request = request.into_inner();
         let id: ImageId = request.image_id.parse().map_err(|e| Status::invalid_argument(format!("{e}")))?;
         let sources = self.0.hub.sources().ok_or_else(|| Status::unavailable("the controller is starting"))?;
-        let bytes = sources.images.open(id, request.offset).await.map_err(|e| unavailable(&e))?;
+        let end = if request.length == 0 { u64::MAX } else { request.offset.saturating_add(request.length) };
+        let bytes = sources.images.open(id, request.offset..end).await.map_err(|e| unavailable(&e))?;
         let bytes = bytes.ok_or_else(|| Status::not_found(format!("image {id} has no bytes")))?;
         let chunks = bytes.map(|chunk| match chunk {
             Ok(data) => Ok(wire::ImageChunk { data: data.to_vec() }),
             Err(error) => Err(unavailable(&error)),
         });
         Ok(Response::new(chunks.take_until(Box::pin(expelled)).boxed()))
+    }
+
+    async fn find_image(
+        &self,
+        request: Request<wire::FindImageRequest>,
+    ) -> Result<Response<wire::FindImageResponse>, Status> {
+        let shown = shown(&request)?;
+        enrolment::check(&self.0.hub, &shown).await.map_err(status)?;
+        let request = request.into_inner();
+        let id: ImageId = request.image_id.parse().map_err(|e| Status::invalid_argument(format!("{e}")))?;
+        let sources = self.0.hub.sources().ok_or_else(|| Status::unavailable("the controller is starting"))?;
+        let image = sources.images.get(id, None).await.map_err(|e| unavailable(&e))?;
+        let content = image.and_then(|image| image.content).filter(|content| content.sha256 == request.sha256);
+        let mut digest = [0; 32];
+        let known = content.is_some() && hex::decode_to_slice(&request.sha256, &mut digest).is_ok();
+        if !known {
+            return Err(Status::not_found(format!("image {id} does not have these bytes")));
+        }
+        let holders = self.0.hub.find_image(shown.host, digest).await;
+        Ok(Response::new(wire::FindImageResponse { holders }))
     }
 
     async fn fetch_update(

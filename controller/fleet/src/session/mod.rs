@@ -10,12 +10,12 @@ mod compare;
 mod down;
 mod up;
 
-use crate::host::Refused;
+use crate::{holders::Held, host::Refused};
 use controller_ports::fleet::ObjectKey;
 use humilis_proto::federation as wire;
 use std::{
     collections::{BTreeSet, HashMap},
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
 };
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -33,6 +33,7 @@ pub(crate) struct SessionHandle {
     pub(crate) peer: SessionPeer,
     touched: Arc<Touched>,
     update: Arc<Notify>,
+    held: Arc<Mutex<Held>>,
     questions: mpsc::Sender<wire::Call>,
     open: Arc<Mutex<HashMap<u64, oneshot::Sender<Answer>>>>,
     end: CancellationToken,
@@ -64,7 +65,8 @@ impl SessionHandle {
     fn new(number: u64, peer: SessionPeer) -> (Self, mpsc::Receiver<wire::Call>) {
         let (questions, asked) = mpsc::channel(64);
         let (touched, update, open, farewell) = (Arc::default(), Arc::default(), Arc::default(), Arc::default());
-        (Self { number, peer, touched, update, questions, open, end: CancellationToken::new(), farewell }, asked)
+        let (held, end) = (Arc::default(), CancellationToken::new());
+        (Self { number, peer, touched, update, held, questions, open, end, farewell }, asked)
     }
 
     /// Remembers that this object may have changed.
@@ -76,6 +78,11 @@ impl SessionHandle {
     /// Remembers that the host's update may have changed.
     pub(crate) fn poke(&self) {
         self.update.notify_one();
+    }
+
+    /// The images that the host can give to others.
+    pub(crate) fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Sends a question; `answer` is dropped when the stream ends.

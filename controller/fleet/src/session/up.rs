@@ -8,6 +8,7 @@ use super::{
 use crate::{
     Authority, Hub, convert,
     enrolment::{self, EnrolError},
+    holders::Held,
     host::{Member, Refused, Shown},
     hub::unavailable,
     store,
@@ -183,6 +184,7 @@ async fn read(
         match message.message {
             Some(Message::Observed(observed)) => observe(hub, id, observed).await?,
             Some(Message::Result(result)) => session.answered(result),
+            Some(Message::Images(held)) => *session.held() = Held::new(held),
             Some(Message::Update(progress)) => {
                 if let Some((version, state, reason)) = convert::update_progress(progress) {
                     hub.update_progressed(id, &version, state, &reason).await?;

@@ -3,6 +3,7 @@
 
 mod authority;
 mod certificates;
+mod images;
 mod membership;
 mod update;
 mod world;

@@ -16,7 +16,7 @@ use controller_ports::{
     fleet::{
         Desired, DesiredState, Fleet as _, GuestObserver, Host, HostObserver, ObjectKey, ObservedGuest, PasswordError,
     },
-    image::{Image, Images},
+    image::{Content, Image, Images},
 };
 use futures::stream::BoxStream;
 use humilis_proto::federation::{
@@ -26,6 +26,7 @@ use humilis_proto::federation::{
 use humilis_update::SigningKey;
 use rcgen::{CertificateParams, KeyPair};
 use std::{
+    collections::BTreeMap,
     path::Path,
     sync::{Arc, Mutex},
     time::Duration,
@@ -37,6 +38,9 @@ use tonic::{
     Status,
     transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity},
 };
+
+/// The digest of every image.
+pub const DIGEST: [u8; 32] = [0xab; 32];
 
 /// A fleet that serves.
 pub struct World {
@@ -96,13 +100,26 @@ impl GuestObserver for Nothing {
 
 #[async_trait]
 impl Images for Nothing {
-    async fn get(&self, _: ImageId, _: Option<&ProjectId>) -> Result<Option<Image>, Unavailable> {
-        Ok(None)
+    async fn get(&self, id: ImageId, _: Option<&ProjectId>) -> Result<Option<Image>, Unavailable> {
+        Ok(Some(Image {
+            id,
+            name: String::new(),
+            owner: None,
+            active: true,
+            status: "active".to_owned(),
+            disk_format: "raw".to_owned(),
+            size_bytes: 5,
+            virtual_size_bytes: 5,
+            min_disk_gib: 0,
+            min_ram_mib: 0,
+            content: Some(Content { sha256: hex::encode(DIGEST), size_bytes: 5 }),
+            properties: BTreeMap::new(),
+        }))
     }
     async fn open(
         &self,
         _: ImageId,
-        _: u64,
+        _: std::ops::Range<u64>,
     ) -> Result<Option<BoxStream<'static, std::io::Result<Bytes>>>, Unavailable> {
         // An image without end.
         let chunks = futures::stream::unfold((), |()| async {
@@ -278,8 +295,14 @@ impl World {
 
     /// A download that does not end by itself.
     pub async fn fetch(&self, machine: &Machine) -> Result<tonic::Streaming<wire::ImageChunk>, Status> {
-        let request = wire::FetchImageRequest { image_id: ImageId::random().to_string(), offset: 0 };
+        let request = wire::FetchImageRequest { image_id: ImageId::random().to_string(), offset: 0, length: 0 };
         Ok(self.member(machine).await?.fetch_image(request).await?.into_inner())
+    }
+
+    /// Who else has an image of this digest.
+    pub async fn find_image(&self, machine: &Machine, digest: [u8; 32]) -> Result<Vec<wire::ImageHolder>, Status> {
+        let request = wire::FindImageRequest { image_id: ImageId::random().to_string(), sha256: hex::encode(digest) };
+        Ok(self.member(machine).await?.find_image(request).await?.into_inner().holders)
     }
 
     /// A bundle's bytes from an offset on.
@@ -333,6 +356,24 @@ impl Stream {
         let progress =
             wire::UpdateProgress { version: version.to_owned(), state: state.into(), reason: reason.to_owned() };
         self.up.send(wire::HostMessage { message: Some(Up::Update(progress)) }).await.unwrap();
+    }
+
+    /// The machine says which images it has to give.
+    pub async fn holds(&self, address: &str, images: &[[u8; 32]]) {
+        let sha256 = images.iter().map(|image| image.to_vec()).collect();
+        let held = Up::Images(wire::HeldImages { address: address.to_owned(), sha256 });
+        self.up.send(wire::HostMessage { message: Some(held) }).await.unwrap();
+    }
+
+    /// Waits until the machine is told to give an image; answers, and says to whom.
+    pub async fn shares(&mut self, outcome: wire::result::Outcome) -> wire::ShareImage {
+        let Down::Call(wire::Call { call, question: Some(Question::ShareImage(share)) }) = self.next().await.unwrap()
+        else {
+            panic!("another message");
+        };
+        let result = Up::Result(wire::Result { call, outcome: Some(outcome) });
+        self.up.send(wire::HostMessage { message: Some(result) }).await.unwrap();
+        share
     }
 
     /// Why it ends; what comes before is nothing to us.

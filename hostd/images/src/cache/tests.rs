@@ -1,27 +1,55 @@
 use super::*;
-use crate::{Parts, SourceError};
+use crate::{Parts, Peer, SourceError};
+use async_trait::async_trait;
 use sha2::{Digest as _, Sha256};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::{
+    collections::HashMap,
+    ops::Range,
+    sync::atomic::{AtomicUsize, Ordering},
+};
 use tokio::sync::mpsc;
 
-/// Gives the same bytes for every image, `each` of them before it breaks.
+/// Gives the same bytes for every image, `each` of them before it breaks; hosts give their own.
 struct Scripted {
     bytes: Vec<u8>,
     each: usize,
     opened: AtomicUsize,
+    hosts: HashMap<String, Giver>,
 }
 
+/// What another host has, and after how many bytes it falls silent.
+struct Giver {
+    bytes: Vec<u8>,
+    silent_after: usize,
+    opened: AtomicUsize,
+}
+
+#[async_trait]
 impl ImageSource for Scripted {
-    fn open(&self, _: &Image, offset: u64) -> Parts {
-        self.opened.fetch_add(1, Ordering::Relaxed);
+    fn open(&self, _: &Image, from: Option<&Peer>, range: Range<u64>) -> Parts {
         let (send, receive) = mpsc::channel(4);
-        let offset = offset as usize;
-        let end = self.bytes.len().min(offset + self.each);
-        send.try_send(Ok(self.bytes[offset..end].to_vec())).unwrap();
-        if end < self.bytes.len() {
+        let range = range.start as usize..range.end as usize;
+        if let Some(giver) = from.map(|peer| &self.hosts[&peer.host]) {
+            giver.opened.fetch_add(1, Ordering::Relaxed);
+            let end = range.end.min(giver.silent_after.max(range.start));
+            send.try_send(Ok(giver.bytes[range.start..end].to_vec())).unwrap();
+            if end < range.end {
+                tokio::spawn(async move { send.closed().await });
+            }
+            return receive;
+        }
+        self.opened.fetch_add(1, Ordering::Relaxed);
+        // A controller that does not know lengths sends all there is.
+        let end = self.bytes.len().min(range.start + self.each);
+        send.try_send(Ok(self.bytes[range.start..end].to_vec())).unwrap();
+        if end < range.end {
             send.try_send(Err(SourceError::Interrupted("unplugged".into()))).unwrap();
         }
         receive
+    }
+
+    async fn peers(&self, _: &Image) -> Vec<Peer> {
+        self.hosts.keys().map(|host| Peer { host: host.clone(), address: String::new() }).collect()
     }
 }
 
@@ -31,8 +59,23 @@ fn image(bytes: &[u8]) -> Image {
 }
 
 fn cache(dir: &Path, bytes: &[u8], each: usize, bound: u64) -> (Cache, Arc<Scripted>) {
-    let source = Arc::new(Scripted { bytes: bytes.to_vec(), each, opened: AtomicUsize::new(0) });
+    let source = Scripted { bytes: bytes.to_vec(), each, opened: AtomicUsize::new(0), hosts: HashMap::new() };
+    let source = Arc::new(source);
     (Cache::new(dir, source.clone(), bound), source)
+}
+
+/// A cache that takes pieces of two bytes, two at a time, from hosts that have these bytes before the controller.
+fn sharing(dir: &Path, bytes: &[u8], hosts: &[(&str, &[u8], usize)]) -> (Cache, Arc<Scripted>) {
+    let giver = |bytes: &[u8], silent_after| Giver { bytes: bytes.to_vec(), silent_after, opened: AtomicUsize::new(0) };
+    let hosts = hosts.iter().map(|(host, bytes, silent)| ((*host).to_owned(), giver(bytes, *silent))).collect();
+    let source = Arc::new(Scripted { bytes: bytes.to_vec(), each: 99, opened: AtomicUsize::new(0), hosts });
+    let patience = Duration::from_millis(50);
+    let pace = Pace { piece: 2, streams: 2, least_shared: 0, patience, ask_again: Duration::ZERO };
+    (Cache::paced(dir, source.clone(), 1 << 20, pace), source)
+}
+
+fn opened(count: &AtomicUsize) -> usize {
+    count.load(Ordering::Relaxed)
 }
 
 #[tokio::test]
@@ -41,17 +84,66 @@ async fn a_fetch_goes_on_where_it_broke() {
     let (cache, source) = cache(dir.path(), b"abcdefgh", 3, 0);
     let lease = cache.get(&image(b"abcdefgh")).await.unwrap();
     assert_eq!(fs::read(lease.path()).unwrap(), b"abcdefgh");
-    assert_eq!(source.opened.load(Ordering::Relaxed), 3);
+    assert_eq!(opened(&source.opened), 3);
 }
 
 #[tokio::test]
-async fn a_part_of_an_earlier_run_is_used() {
+async fn pieces_of_an_earlier_run_are_used() {
     let dir = tempfile::tempdir().unwrap();
     let image = image(b"abcdefgh");
-    fs::write(dir.path().join(format!("{}.part", image.digest)), b"abcdefg").unwrap();
-    let (cache, source) = cache(dir.path(), b"abcdefgh", 1, 0);
-    cache.get(&image).await.unwrap();
-    assert_eq!(source.opened.load(Ordering::Relaxed), 1);
+    let part = dir.path().join(format!("{}.part", image.digest));
+    fs::write(&part, b"ab\0\0efghc\0ch").unwrap();
+    let (cache, source) = sharing(dir.path(), b"abcdefgh", &[]);
+    let lease = cache.get(&image).await.unwrap();
+    assert_eq!((fs::read(lease.path()).unwrap(), opened(&source.opened)), (b"abcdefgh".to_vec(), 1));
+    assert_eq!(cache.shareable(), [image.digest]);
+}
+
+#[tokio::test]
+async fn a_damaged_part_of_an_earlier_run_is_fetched_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let image = image(b"abcdefgh");
+    let part = dir.path().join(format!("{}.part", image.digest));
+    // Power was cut: the marks were written, the bytes were not.
+    fs::write(&part, b"ab\0\0efghccch").unwrap();
+    let (cache, source) = sharing(dir.path(), b"abcdefgh", &[]);
+    let lease = cache.get(&image).await.unwrap();
+    assert_eq!((fs::read(lease.path()).unwrap(), opened(&source.opened)), (b"abcdefgh".to_vec(), 5));
+}
+
+#[tokio::test]
+async fn hosts_give_and_the_controller_is_spared() {
+    let dir = tempfile::tempdir().unwrap();
+    let (bytes, whole) = (b"abcdefgh".as_slice(), usize::MAX);
+    let (cache, source) = sharing(dir.path(), bytes, &[("a", bytes, whole), ("b", bytes, whole)]);
+    let lease = cache.get(&image(bytes)).await.unwrap();
+    assert_eq!(fs::read(lease.path()).unwrap(), bytes);
+    assert_eq!(
+        (opened(&source.opened), opened(&source.hosts["a"].opened), opened(&source.hosts["b"].opened)),
+        (0, 2, 2)
+    );
+}
+
+#[tokio::test]
+async fn a_host_that_falls_silent_is_left_and_what_it_gave_is_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let bytes = b"abcdefgh";
+    let (cache, source) = sharing(dir.path(), bytes, &[("a", bytes, 3)]);
+    let lease = cache.get(&image(bytes)).await.unwrap();
+    assert_eq!(fs::read(lease.path()).unwrap(), bytes);
+    assert_eq!((opened(&source.opened), opened(&source.hosts["a"].opened)), (3, 3), "one whole, one half, one nothing");
+}
+
+#[tokio::test]
+async fn a_host_that_lies_costs_its_bytes_and_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let bytes = b"abcdefgh";
+    let image = image(bytes);
+    let (cache, source) = sharing(dir.path(), bytes, &[("a", b"abXdefgh", usize::MAX)]);
+    fs::write(dir.path().join(format!("{}.part", image.digest)), b"ab\0\0\0\0\0\0c\0\0\0").unwrap();
+    let lease = cache.get(&image).await.unwrap();
+    assert_eq!(fs::read(lease.path()).unwrap(), bytes);
+    assert_eq!((opened(&source.opened), opened(&source.hosts["a"].opened)), (3, 3), "the controller's piece was kept");
 }
 
 #[tokio::test]
@@ -61,7 +153,7 @@ async fn many_waiters_make_one_fetch() {
     let image = image(b"abcdefgh");
     let (a, b, c) = tokio::join!(cache.get(&image), cache.get(&image), cache.get(&image));
     assert!(a.is_ok() && b.is_ok() && c.is_ok());
-    assert_eq!(source.opened.load(Ordering::Relaxed), 1);
+    assert_eq!(opened(&source.opened), 1);
 }
 
 #[tokio::test]
@@ -74,11 +166,11 @@ async fn wrong_bytes_are_refused_and_removed() {
 }
 
 #[tokio::test]
-async fn more_bytes_than_announced_are_refused() {
+async fn of_more_bytes_than_announced_the_first_count() {
     let dir = tempfile::tempdir().unwrap();
     let (cache, _) = cache(dir.path(), b"abcdefgh and more", 99, 0);
-    let error = cache.get(&image(b"abcdefgh")).await.unwrap_err();
-    assert!(matches!(error, ImageError::Corrupt { what: "size", .. }), "{error}");
+    let lease = cache.get(&image(b"abcdefgh")).await.unwrap();
+    assert_eq!(fs::read(lease.path()).unwrap(), b"abcdefgh");
 }
 
 #[tokio::test]
@@ -137,12 +229,17 @@ async fn a_qcow2_image_becomes_the_disk_in_it() {
     let bytes = std::fs::read(qcow2).unwrap();
     let wanted = Image { qcow2: true, ..image(&bytes) };
     let dir = tempfile::tempdir().unwrap();
-    let (cache, _) = cache(dir.path(), &bytes, bytes.len(), 0);
+    let (cache, source) = cache(dir.path(), &bytes, bytes.len(), 0);
     let lease = cache.get(&wanted).await.unwrap();
     assert_eq!(fs::read(lease.path()).unwrap(), disk);
-    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    assert_eq!(fs::read(original_path(lease.path())).unwrap(), bytes, "for other hosts");
+    fs::remove_file(lease.path()).unwrap();
     drop(lease);
-    assert_eq!(fs::read(cache.get(&wanted).await.unwrap().path()).unwrap(), disk, "a second guest finds it");
+    let lease = cache.get(&wanted).await.unwrap();
+    assert_eq!((fs::read(lease.path()).unwrap(), opened(&source.opened)), (disk, 1), "made again of what is there");
+    cache.allow_eviction();
+    assert!(!original_path(lease.path()).exists(), "it counts as unused");
+    assert!(lease.path().exists() && cache.get(&wanted).await.is_ok() && opened(&source.opened) == 1);
 }
 
 /// A bzImage whose kernel is one page of text, packed by LZ4 without being any shorter.
@@ -206,6 +303,6 @@ async fn a_kernel_that_cannot_be_prepared_is_started_as_it_is() {
         let (cache, _) = cache(dir.path(), &bytes, bytes.len(), 0);
         let (lease, path) = cache.get_kernel(&image(&bytes)).await.unwrap();
         assert_eq!(path, lease.path());
-        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "no leftover");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2, "two names, no leftover");
     }
 }
