@@ -14,8 +14,8 @@ use std::{
 };
 
 /// An emulated machine beside other work is slow.
-pub(crate) const BOOT: Duration = Duration::from_secs(600);
-pub(crate) const PATIENCE: Duration = Duration::from_secs(240);
+pub(crate) const BOOT: Duration = Duration::from_secs(1200);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(600);
 /// What the client says that could not even ask which versions there are.
 const UNHEARD: &str = "Failed to discover available identity versions";
 /// Tenants' networks have an MTU of 1450; a ping of so many bytes fills it.
