@@ -206,10 +206,17 @@ impl Hub {
 
     /// Whether a stream's host answers.
     pub(crate) async fn is_alive(&self, session: &SessionHandle) -> bool {
+        self.ping(session).await.is_some()
+    }
+
+    /// What a stream's host answers to a ping, if it does in time.
+    pub(crate) async fn ping(&self, session: &SessionHandle) -> Option<Vec<u8>> {
         let (answer, answered) = oneshot::channel();
         let call = wire::Call { call: self.number(), question: Some(Question::Ping(wire::Ping {})) };
+        session.ask(call, answer).await.ok()?;
+        let answer = tokio::time::timeout(ALIVE, answered).await.ok()?.ok()?;
         // An older hostd does not know the question, and says so: it is there.
-        session.ask(call, answer).await.is_ok() && matches!(tokio::time::timeout(ALIVE, answered).await, Ok(Ok(_)))
+        Some(answer.unwrap_or_default())
     }
 
     fn sessions(&self) -> MutexGuard<'_, HashMap<HostId, SessionHandle>> {

@@ -16,6 +16,7 @@
 
 pub mod authority;
 mod change;
+mod clock;
 mod convert;
 mod enrolment;
 mod holders;

@@ -14,6 +14,7 @@ use humilis_proto::federation::{
     self as wire, call::Question, controller_message::Message as Down, federation_client::FederationClient,
     host_message::Message as Up, result::Outcome,
 };
+use prost::Message as _;
 use std::{sync::Arc, time::Duration};
 use tokio::{
     sync::{mpsc, watch},
@@ -252,7 +253,7 @@ async fn answer(
             Ok(text) => Outcome::Data(text.into_bytes()),
             Err(error) => Outcome::Error(error.to_string()),
         },
-        Some(Question::Ping(wire::Ping {})) => Outcome::Data(Vec::new()),
+        Some(Question::Ping(wire::Ping {})) => Outcome::Data(pong().encode_to_vec()),
         Some(Question::ShareImage(asked)) => match giving.grant(asked).await {
             Ok(()) => Outcome::Data(Vec::new()),
             Err(reason) => Outcome::Error(reason),
@@ -262,6 +263,10 @@ async fn answer(
     let result = wire::Result { call: call.call, outcome: Some(outcome) };
     // The stream may have ended: then nobody waits for it.
     let _ = send(&up, Up::Result(result)).await;
+}
+
+fn pong() -> wire::Pong {
+    wire::Pong { clock: i64::try_from(renew::now().as_micros()).unwrap_or_default() }
 }
 
 async fn console(guests: GuestsHandle, asked: wire::ConsoleOutput) -> Outcome {

@@ -6,7 +6,7 @@ use super::{
     down::{Outbox, Writer},
 };
 use crate::{
-    Authority, Hub, convert,
+    Authority, Hub, clock, convert,
     enrolment::{self, EnrolError},
     holders::Held,
     host::{Member, Refused, Shown},
@@ -147,6 +147,7 @@ async fn run(
     let writer = tokio::spawn(writer.run(asked));
     let ended = tokio::select! {
         () = session.end.cancelled() => Ok(()),
+        () = clock::watch(&hub, id, &hostname, &session) => Ok(()),
         ended = read(&hub, id, &session, inbox) => ended,
     };
     session.end();

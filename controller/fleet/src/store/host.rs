@@ -5,12 +5,12 @@ use crate::host::Member;
 use controller_base::Timestamp;
 use controller_base::id::HostId;
 use controller_db::{Conn, Db, DbError, Filter, Tx, Value};
-use controller_ports::fleet::{Admission, Host, HostResources, Membership};
+use controller_ports::fleet::{Admission, ClockOffset, Host, HostResources, Membership};
 use sqlx::{AnyConnection, Row as _, any::AnyRow};
 
 const COLUMNS: &str = "id, hostname, connected, last_seen_at, vcpus, memory_mib, disk_gib, underlay_address, \
     physical_networks, version, enrolled_at, admission, drained, reason, address, machine, certificate, \
-    former_certificate, certificate_expires_at, trust, appliance";
+    former_certificate, certificate_expires_at, trust, appliance, clock_offset, clock_error";
 
 /// A new member, which has said nothing of itself yet.
 pub(crate) async fn insert_host(tx: &mut Tx, hostname: &str, now: Timestamp) -> Result<HostId, DbError> {
@@ -30,7 +30,8 @@ pub(crate) async fn insert_host(tx: &mut Tx, hostname: &str, now: Timestamp) -> 
 
 /// Writes down what a host said of itself. False when it is no member.
 pub(crate) async fn update_host(tx: &mut Tx, host: &Host) -> Result<bool, DbError> {
-    let sql = "UPDATE fleet_host SET connected = $1, last_seen_at = $2, vcpus = $3, memory_mib = $4, disk_gib = $5, \
+    // What its clock was before, says nothing of now.
+    let sql = "UPDATE fleet_host SET clock_offset = NULL, connected = $1, last_seen_at = $2, vcpus = $3, memory_mib = $4, disk_gib = $5, \
         underlay_address = $6, physical_networks = $7, version = $8, generation = generation + 1 WHERE id = $9";
     let done = sqlx::query(sql)
         .bind(i64::from(host.up))
@@ -82,6 +83,13 @@ pub(crate) async fn set_connected(tx: &mut Tx, id: HostId, connected: bool, now:
     Ok(())
 }
 
+/// What a host's clock was measured to be.
+pub(crate) async fn set_clock(tx: &mut Tx, id: HostId, clock: ClockOffset) -> Result<(), DbError> {
+    let sql = "UPDATE fleet_host SET clock_offset = $1, clock_error = $2, generation = generation + 1 WHERE id = $3";
+    sqlx::query(sql).bind(clock.micros).bind(clock.error).bind(id.to_string()).execute(&mut **tx).await?;
+    Ok(())
+}
+
 /// At the controller's start no host is connected.
 pub(crate) async fn disconnect_all(db: &Db) -> Result<(), DbError> {
     let mut tx = db.begin().await?;
@@ -112,10 +120,12 @@ pub(crate) async fn member_by_name(conn: &mut AnyConnection, hostname: &str) -> 
 fn member(row: &AnyRow) -> Result<Member, DbError> {
     let networks: String = row.try_get("physical_networks")?;
     let admission = admission(row)?;
+    let up = row.try_get::<i64, _>("connected")? == 1 && admission == Admission::Admitted;
+    let clock = row.try_get::<Option<i64>, _>("clock_offset")?.zip(row.try_get("clock_error")?);
     let host = Host {
         id: row.try_get::<String, _>("id")?.parse().map_err(|error| DbError::corrupt("id", error))?,
         hostname: row.try_get("hostname")?,
-        up: row.try_get::<i64, _>("connected")? == 1 && admission == Admission::Admitted,
+        up,
         last_seen: Timestamp(row.try_get("last_seen_at")?),
         resources: HostResources {
             vcpus: u32::try_from(row.try_get::<i64, _>("vcpus")?).unwrap_or_default(),
@@ -134,6 +144,7 @@ fn member(row: &AnyRow) -> Result<Member, DbError> {
             certificate: row.try_get("certificate")?,
             certificate_expires_at: maybe(row, "certificate_expires_at")?,
             appliance: row.try_get("appliance")?,
+            clock: clock.filter(|_| up).map(|(micros, error)| ClockOffset { micros, error }),
         },
     };
     let (machine, former_certificate) = (row.try_get("machine")?, row.try_get("former_certificate")?);

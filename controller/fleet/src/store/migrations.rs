@@ -58,4 +58,9 @@ CREATE TABLE fleet_update (
     changed_at BIGINT NOT NULL
 );",
     },
+    Migration {
+        name: "0004_clocks",
+        sql: "ALTER TABLE fleet_host ADD COLUMN clock_offset BIGINT;
+ALTER TABLE fleet_host ADD COLUMN clock_error BIGINT;",
+    },
 ];

@@ -3,6 +3,7 @@
 
 mod authority;
 mod certificates;
+mod clock;
 mod images;
 mod membership;
 mod update;

@@ -24,6 +24,7 @@ use humilis_proto::federation::{
     federation_client::FederationClient, host_message::Message as Up,
 };
 use humilis_update::SigningKey;
+use prost::Message as _;
 use rcgen::{CertificateParams, KeyPair};
 use std::{
     collections::BTreeMap,
@@ -143,6 +144,8 @@ pub struct Machine {
     pub machine: String,
     /// The version that it runs.
     pub appliance: String,
+    /// How far its clock is ahead, microseconds; none: it is too old to tell.
+    pub clock: Option<i64>,
     pub pending: bool,
 }
 
@@ -218,6 +221,7 @@ impl World {
             instance: format!("{hostname}-1"),
             machine: String::new(),
             appliance: String::new(),
+            clock: Some(0),
             pending: answer.awaiting_approval,
         })
     }
@@ -265,7 +269,7 @@ impl World {
         up.send(wire::HostMessage { message: Some(Up::Hello(hello)) }).await.unwrap();
         let mut inbox = client.session(ReceiverStream::new(messages)).await?.into_inner();
         let (news, down) = mpsc::unbounded_channel();
-        let answering = up.clone();
+        let (answering, clock, ahead) = (up.clone(), self.clock.clone(), machine.clock);
         let task = tokio::spawn(async move {
             loop {
                 let message = match inbox.message().await {
@@ -274,7 +278,8 @@ impl World {
                     Err(status) => Err(status),
                 };
                 if let Ok(Down::Call(wire::Call { call, question: Some(Question::Ping(_)) })) = message {
-                    let outcome = Some(wire::result::Outcome::Data(Vec::new()));
+                    let pong = ahead.map(|ahead| wire::Pong { clock: clock.now().0 + ahead }.encode_to_vec());
+                    let outcome = Some(wire::result::Outcome::Data(pong.unwrap_or_default()));
                     let result = Up::Result(wire::Result { call, outcome });
                     if answers {
                         drop(answering.send(wire::HostMessage { message: Some(result) }).await);

@@ -36,6 +36,17 @@ pub struct Membership {
     pub certificate_expires_at: Option<Timestamp>,
     /// The version of the appliance that it said it runs; empty: it is none, or was never here.
     pub appliance: String,
+    /// How far its clock is from the controller's, while it is connected and told.
+    pub clock: Option<ClockOffset>,
+}
+
+/// How far a host's clock is ahead of the controller's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClockOffset {
+    /// Microseconds; negative: it is behind.
+    pub micros: i64,
+    /// How wrong that may be at most, microseconds.
+    pub error: i64,
 }
 
 impl Default for Membership {
@@ -49,6 +60,7 @@ impl Default for Membership {
             certificate: String::new(),
             certificate_expires_at: None,
             appliance: String::new(),
+            clock: None,
         }
     }
 }

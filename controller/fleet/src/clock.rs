@@ -1,0 +1,125 @@
+//! How far hosts' clocks are from this controller's, asked over their streams.
+//!
+//! A host answers with its time. When it looked at its clock is not known, but that it was between question and answer: half of the round
+//! trip is added to when the question went out, and is how wrong the result may be at most. Of a few questions the one whose answer came
+//! soonest counts. The stream's messages wait for each other: a busy one answers late, and is asked again soon.
+
+use crate::{Hub, hub::unavailable, session::SessionHandle, store};
+use controller_base::id::HostId;
+use controller_ports::{Unavailable, fleet::ClockOffset};
+use humilis_proto::federation as wire;
+use prost::Message as _;
+use std::time::{Duration, Instant};
+use tokio::time::sleep;
+
+/// Questions of one measurement.
+const QUESTIONS: usize = 3;
+/// Before the first measurement: a new stream has much to say.
+const SETTLE: Duration = Duration::from_secs(1);
+/// Between measurements, and after one that may be wrong by more than [`VAGUE`].
+const PERIOD: Duration = Duration::from_secs(60);
+const AGAIN: Duration = Duration::from_secs(5);
+const VAGUE: i64 = 100_000;
+/// Clocks that differ by more, microseconds, are warned of.
+const LIMIT: i64 = 2_000_000;
+/// Smaller changes, microseconds, are not written down.
+const NOTABLE: i64 = 10_000;
+
+/// Measures for as long as it is polled.
+pub(crate) async fn watch(hub: &Hub, host: HostId, hostname: &str, session: &SessionHandle) {
+    let (mut written, mut warned) = (None, false);
+    sleep(SETTLE).await;
+    loop {
+        let measured = measure(hub, session).await;
+        if let Some(offset) = measured {
+            warned = warn(hostname, offset, warned);
+            if written.is_none_or(|before| differs(before, offset)) {
+                match write(hub, host, offset).await {
+                    Ok(()) => written = Some(offset),
+                    Err(error) => {
+                        let error = &error as &dyn std::error::Error;
+                        tracing::warn!(%host, error, "a host's clock could not be written down");
+                    }
+                }
+            }
+        }
+        sleep(if measured.is_some_and(|offset| offset.error > VAGUE) { AGAIN } else { PERIOD }).await;
+    }
+}
+
+/// The best of a few answers; none of a host that does not tell its time.
+async fn measure(hub: &Hub, session: &SessionHandle) -> Option<ClockOffset> {
+    let mut best: Option<ClockOffset> = None;
+    for _ in 0..QUESTIONS {
+        let (asked, began) = (hub.clock.now().0, Instant::now());
+        let pong = wire::Pong::decode(hub.ping(session).await?.as_slice()).ok()?;
+        let round_trip = i64::try_from(began.elapsed().as_micros()).ok()?;
+        let offset = offset(asked, round_trip, pong.clock)?;
+        best = Some(best.filter(|best| best.error <= offset.error).unwrap_or(offset));
+    }
+    best
+}
+
+/// From when the question went out, how long the answer took, and what the host's clock said in between.
+fn offset(asked: i64, round_trip: i64, said: i64) -> Option<ClockOffset> {
+    let half = round_trip / 2;
+    // An older host says nothing.
+    (said != 0).then(|| ClockOffset { micros: said.saturating_sub(asked.saturating_add(half)), error: half })
+}
+
+/// Whether two measurements tell different things.
+fn differs(before: ClockOffset, now: ClockOffset) -> bool {
+    let doubt = before.error.min(now.error).max(NOTABLE);
+    before.micros.abs_diff(now.micros) > doubt.unsigned_abs() || before.error > now.error.saturating_mul(2).max(NOTABLE)
+}
+
+/// Says once that a clock is wrong, and once that it is right again.
+fn warn(hostname: &str, offset: ClockOffset, warned: bool) -> bool {
+    let beyond = offset.micros.unsigned_abs().saturating_sub(offset.error.unsigned_abs()) > LIMIT.unsigned_abs();
+    let seconds = offset.micros as f64 / 1e6;
+    match (warned, beyond) {
+        (false, true) => tracing::warn!(hostname, seconds, "a host's clock differs from this controller's"),
+        (true, false) => tracing::info!(hostname, seconds, "a host's clock is right again"),
+        _ => {}
+    }
+    beyond
+}
+
+async fn write(hub: &Hub, host: HostId, offset: ClockOffset) -> Result<(), Unavailable> {
+    let mut tx = hub.db.begin().await.map_err(unavailable)?;
+    store::set_clock(&mut tx, host, offset).await.map_err(unavailable)?;
+    tx.commit().await.map_err(unavailable)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(micros: i64, error: i64) -> ClockOffset {
+        ClockOffset { micros, error }
+    }
+
+    #[test]
+    fn the_round_trip_is_accounted_for() {
+        assert_eq!(offset(1_000_000, 400, 1_000_200), Some(of(0, 200)));
+        assert_eq!(offset(1_000_000, 400, 6_000_200), Some(of(5_000_000, 200)));
+        assert_eq!(offset(1_000_000, 400, 200), Some(of(-1_000_000, 200)));
+        assert_eq!(offset(1_000_000, 400, 0), None, "an older host");
+        assert_eq!(offset(1, 2, i64::MIN), Some(of(i64::MIN, 1)), "a hostile one");
+    }
+
+    #[test]
+    fn what_is_written_down_is_news() {
+        assert!(!differs(of(0, 200), of(9_000, 300)));
+        assert!(differs(of(0, 200), of(11_000, 300)));
+        assert!(!differs(of(0, 50_000), of(40_000, 60_000)), "it may be the same");
+        assert!(differs(of(0, 500_000), of(0, 200)), "it is known better now");
+    }
+
+    #[test]
+    fn a_wrong_clock_is_told_of_only_when_it_is_certain() {
+        assert!(!warn("a", of(2_100_000, 200_000), false));
+        assert!(warn("a", of(-2_100_000, 50_000), false));
+        assert!(!warn("a", of(0, 1), true));
+    }
+}
