@@ -26,3 +26,4 @@ mod notify;
 mod resources;
 pub mod sharing;
 pub mod update;
+mod uptime;

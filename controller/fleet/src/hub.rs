@@ -36,6 +36,8 @@ const TOLD_AT_ONCE: usize = 64;
 const AT_ONCE: usize = 500;
 /// How long a host may take to say that it is there.
 const ALIVE: Duration = Duration::from_secs(3);
+/// The longest line about uptime.
+const UPTIME_CHARS: usize = 255;
 /// How long a host may take to answer a question.
 const ANSWER: Duration = Duration::from_secs(15);
 
@@ -283,6 +285,12 @@ impl Fleet for Hub {
     async fn console_output(&self, host: HostId, server: ServerId, max_bytes: u64) -> Result<Vec<u8>, AskError> {
         let question = wire::ConsoleOutput { guest_id: server.to_string(), max_bytes };
         self.ask(host, Question::ConsoleOutput(question)).await
+    }
+
+    async fn uptime(&self, host: HostId) -> Result<String, AskError> {
+        let asked = tokio::time::timeout(ALIVE, self.ask(host, Question::Uptime(wire::Uptime {}))).await;
+        let line = asked.unwrap_or(Err(AskError::TimedOut(host)))?;
+        Ok(String::from_utf8_lossy(&line).chars().take(UPTIME_CHARS).collect())
     }
 
     async fn audit(&self, host: HostId) -> Result<String, AskError> {

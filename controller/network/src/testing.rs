@@ -67,6 +67,9 @@ impl Fleet for FakeFleet {
     async fn console_output(&self, host: HostId, _: ServerId, _: u64) -> Result<Vec<u8>, AskError> {
         Err(AskError::NotConnected(host))
     }
+    async fn uptime(&self, host: HostId) -> Result<String, AskError> {
+        Err(AskError::NotConnected(host))
+    }
     async fn audit(&self, host: HostId) -> Result<String, AskError> {
         Err(AskError::NotConnected(host))
     }

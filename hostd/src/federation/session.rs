@@ -7,7 +7,7 @@ use crate::{
     delivery::{Delivery, Report},
     desired::Store,
     identity::Identity,
-    resources,
+    resources, uptime,
 };
 use hostd_guests::GuestsHandle;
 use humilis_proto::federation::{
@@ -254,6 +254,7 @@ async fn answer(
             Err(error) => Outcome::Error(error.to_string()),
         },
         Some(Question::Ping(wire::Ping {})) => Outcome::Data(pong().encode_to_vec()),
+        Some(Question::Uptime(wire::Uptime {})) => Outcome::Data(uptime::line().into_bytes()),
         Some(Question::ShareImage(asked)) => match giving.grant(asked).await {
             Ok(()) => Outcome::Data(Vec::new()),
             Err(reason) => Outcome::Error(reason),

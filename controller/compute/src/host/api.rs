@@ -6,7 +6,8 @@ use crate::failure::not_found;
 use crate::{Compute, Failure};
 use axum::extract::{Path, State};
 use controller_ports::fleet::Host;
-use controller_web::{Context, Json, Params, Routes, Target};
+use controller_web::{ApiError, Context, Json, Params, Routes, Target};
+use futures::future;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
 
@@ -17,6 +18,7 @@ pub(crate) fn routes() -> Routes<Compute> {
         .get("/v2.1/os-hypervisors/detail", "os_compute_api:os-hypervisors:list-detail", hypervisors_detail)
         .get("/v2.1/os-hypervisors/statistics", "os_compute_api:os-hypervisors:statistics", statistics)
         .get("/v2.1/os-hypervisors/{id}", "os_compute_api:os-hypervisors:show", hypervisor)
+        .get("/v2.1/os-hypervisors/{id}/uptime", "os_compute_api:os-hypervisors:uptime", uptime)
         .get("/v2.1/os-availability-zone", "os_compute_api:os-availability-zone:list", zones)
         .get("/v2.1/os-availability-zone/detail", "os_compute_api:os-availability-zone:detail", zones_detail)
         .merge(change_api::routes())
@@ -49,7 +51,16 @@ async fn hypervisors_detail(
     context.enforce("os_compute_api:os-hypervisors:list-detail", &Target::none())?;
     let version = context.microversion().minor;
     let members = matching(compute.members().await?, &context, &params)?;
-    Ok(list(&context, &params, &members, |member| member.full(version)))
+    let mut page = list(&context, &params, &members, |member| member.full(version));
+    if version >= 88 {
+        let shown = page.0["hypervisors"].as_array_mut().into_iter().flatten();
+        let asked = shown.map(async |shown| {
+            let member = members.iter().find(|member| shown["id"] == member.id(version));
+            shown["uptime"] = compute.uptime_of(member).await;
+        });
+        future::join_all(asked).await;
+    }
+    Ok(page)
 }
 
 /// Since 2.53 by a part of the name, and since 2.33 in pages.
@@ -88,10 +99,31 @@ async fn hypervisor(
     Path(id): Path<String>,
 ) -> Result<Json<Value>, Failure> {
     context.enforce("os_compute_api:os-hypervisors:show", &Target::none())?;
-    let members = compute.members().await?;
-    let found = members.iter().find(|member| member.is(&id));
-    let found = found.ok_or_else(|| not_found(format!("Compute host {id} could not be found.")))?;
-    Ok(Json(json!({"hypervisor": found.full(context.microversion().minor)})))
+    let (found, version) = (compute.member(&id).await?, context.microversion().minor);
+    let mut shown = found.full(version);
+    if version >= 88 {
+        shown["uptime"] = compute.uptime_of(Some(&found)).await;
+    }
+    Ok(Json(json!({"hypervisor": shown})))
+}
+
+async fn uptime(
+    State(compute): State<Compute>,
+    context: Context,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Failure> {
+    context.enforce("os_compute_api:os-hypervisors:uptime", &Target::none())?;
+    if context.microversion().minor >= 88 {
+        return Err(not_found("The resource could not be found."));
+    }
+    let found = compute.member(&id).await?;
+    let line = compute.fleet.uptime(found.host.id).await.map_err(|error| {
+        let name = &found.host.hostname;
+        ApiError::bad_request(format!("Compute service of {name} is unavailable at this time.")).with_source(error)
+    })?;
+    let mut shown = found.brief(context.microversion().minor);
+    shown["uptime"] = json!(line);
+    Ok(Json(json!({"hypervisor": shown})))
 }
 
 async fn statistics(State(compute): State<Compute>, context: Context) -> Result<Json<Value>, Failure> {
@@ -141,6 +173,17 @@ impl Compute {
             found.insert(self.config.availability_zone.clone(), Vec::new());
         }
         Ok(found)
+    }
+
+    async fn member(&self, id: &str) -> Result<Member, Failure> {
+        let found = self.members().await?.into_iter().find(|member| member.is(id));
+        found.ok_or_else(|| not_found(format!("Compute host {id} could not be found.")))
+    }
+
+    /// What a host says now; nothing of one that is away, or does not answer soon.
+    async fn uptime_of(&self, member: Option<&Member>) -> Value {
+        let Some(host) = member.map(|member| &member.host).filter(|host| host.up) else { return Value::Null };
+        json!(self.fleet.uptime(host.id).await.ok())
     }
 
     pub(super) async fn members(&self) -> Result<Vec<Member>, Failure> {

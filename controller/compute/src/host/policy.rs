@@ -16,6 +16,7 @@ pub(crate) const RULES: &[RuleDefault] = &[
     rule("os_compute_api:os-hypervisors:list", ADMIN, "List hypervisors"),
     rule("os_compute_api:os-hypervisors:list-detail", ADMIN, "List hypervisors with details"),
     rule("os_compute_api:os-hypervisors:show", ADMIN, "Show a hypervisor"),
+    rule("os_compute_api:os-hypervisors:uptime", ADMIN, "Show how long a hypervisor runs"),
     rule("os_compute_api:os-hypervisors:statistics", ADMIN, "Show what all hypervisors have together"),
     rule("os_compute_api:os-availability-zone:list", "@", "List availability zones"),
     rule("os_compute_api:os-availability-zone:detail", ADMIN, "List availability zones with their hosts"),

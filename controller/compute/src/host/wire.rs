@@ -87,8 +87,6 @@ impl Member {
                 out[name] = value;
             }
             out["cpu_info"] = if version >= 28 { json!({}) } else { json!("") };
-        } else {
-            out["uptime"] = Value::Null;
         }
         out
     }

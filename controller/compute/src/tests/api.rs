@@ -365,6 +365,22 @@ async fn operators_see_hosts_and_tenants_do_not() {
     assert_eq!(old["hypervisors"][0]["vcpus_used"], 1);
     let new = world.get("/v2.1/os-hypervisors/detail", "admin", 88).await.json();
     assert!(new["hypervisors"][0].get("vcpus").is_none());
+    assert_eq!(new["hypervisors"][0]["uptime"], UPTIME);
+    let shown = world.get(&format!("/v2.1/os-hypervisors/{id}"), "admin", 88).await.json();
+    assert_eq!(shown["hypervisor"]["uptime"], UPTIME);
+    let uptime = format!("/v2.1/os-hypervisors/{id}/uptime");
+    let shown = world.get(&uptime, "admin", 53).await.json();
+    let brief =
+        json!({"id": id, "hypervisor_hostname": "host-1", "state": "up", "status": "enabled", "uptime": UPTIME});
+    assert_eq!(shown["hypervisor"], brief);
+    assert_eq!(world.get(&uptime, "admin", 88).await.status, 404);
+    assert_eq!(world.get(&uptime, "member", 53).await.status, 403);
+    assert_eq!(world.get("/v2.1/os-hypervisors/77/uptime", "admin", 1).await.status, 404);
+    *world.fleet.down.lock().unwrap() = true;
+    assert_eq!(world.get(&uptime, "admin", 53).await.status, 400);
+    let shown = world.get(&format!("/v2.1/os-hypervisors/{id}"), "admin", 88).await.json();
+    assert_eq!(shown["hypervisor"]["uptime"], Value::Null);
+    *world.fleet.down.lock().unwrap() = false;
     let sum = world.get("/v2.1/os-hypervisors/statistics", "admin", 1).await.json();
     assert_eq!(
         (&sum["hypervisor_statistics"]["count"], &sum["hypervisor_statistics"]["running_vms"]),

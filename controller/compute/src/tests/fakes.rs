@@ -16,6 +16,8 @@ use futures::stream::BoxStream;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Mutex;
 
+/// What the host says of its uptime.
+pub const UPTIME: &str = " 08:32:11 up 93 days, 18:25,  12 users,  load average: 0.20, 0.12, 0.14";
 pub const IMAGE: &str = "11111111-2222-4333-8444-555555555555";
 pub const KERNEL_IMAGE: &str = "21111111-2222-4333-8444-555555555555";
 pub const QUEUED_IMAGE: &str = "31111111-2222-4333-8444-555555555555";
@@ -75,6 +77,12 @@ impl Fleet for FakeFleet {
     }
     async fn console_output(&self, _: HostId, _: ServerId, _: u64) -> Result<Vec<u8>, AskError> {
         Ok(b"one\ntwo\nthree\n".to_vec())
+    }
+    async fn uptime(&self, host: HostId) -> Result<String, AskError> {
+        if *self.down.lock().unwrap() {
+            return Err(AskError::NotConnected(host));
+        }
+        Ok(UPTIME.to_owned())
     }
     async fn audit(&self, _: HostId) -> Result<String, AskError> {
         Ok(String::new())

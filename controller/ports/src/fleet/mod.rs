@@ -216,6 +216,8 @@ pub trait Fleet: Send + Sync {
     async fn change_host(&self, id: HostId, change: HostChange) -> Result<(), HostChangeError>;
     /// The newest bytes of a guest's console, at most `max_bytes` (0: all that is kept).
     async fn console_output(&self, host: HostId, server: ServerId, max_bytes: u64) -> Result<Vec<u8>, AskError>;
+    /// How long the machine runs and how busy it is, as uptime(1) says it; a host that does not answer within seconds is not waited for.
+    async fn uptime(&self, host: HostId) -> Result<String, AskError>;
     /// The host's own audit, as JSON lines.
     async fn audit(&self, host: HostId) -> Result<String, AskError>;
 }
