@@ -23,6 +23,7 @@ pub mod local;
 pub mod metrics;
 mod network;
 mod notify;
+mod numa;
 mod resources;
 pub mod sharing;
 pub mod update;

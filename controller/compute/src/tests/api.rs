@@ -1,6 +1,6 @@
 //! What clients see: versions, bodies, refusals, and that projects do not see each other.
 
-use super::fakes::{NETWORK, QUEUED_IMAGE};
+use super::fakes::{NETWORK, QUEUED_IMAGE, UPTIME};
 use super::world::{World, worlds};
 use controller_base::id::PortId;
 use http::{Method, StatusCode};

@@ -1,7 +1,7 @@
 //! What hosts say, inward.
 
 use controller_base::{Generation, Timestamp};
-use controller_ports::fleet::{GuestState, HostResources, ObservedGuest};
+use controller_ports::fleet::{GuestState, HostResources, NumaNode, ObservedGuest};
 use humilis_proto::federation as wire;
 
 /// A host said something that cannot be.
@@ -43,6 +43,23 @@ fn state(number: i32) -> Result<GuestState, Malformed> {
         Ok(W::Gone) => Ok(GuestState::Gone),
         Ok(W::Unspecified) | Err(_) => Err(Malformed::State(number)),
     }
+}
+
+/// The most nodes of a machine, and the longest list of one's processors.
+const NUMA_NODES: usize = 1024;
+const CPUS_CHARS: usize = 1024;
+
+/// The host's NUMA nodes; what is no list of processors is left empty.
+pub(crate) fn numa(nodes: Vec<wire::NumaNode>) -> Vec<NumaNode> {
+    let list = |cpus: &String| {
+        cpus.len() <= CPUS_CHARS && cpus.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-' || byte == b',')
+    };
+    let node = |node: wire::NumaNode| NumaNode {
+        number: node.number,
+        cpus: Some(node.cpus).filter(list).unwrap_or_default(),
+        memory_mib: node.memory_mib,
+    };
+    nodes.into_iter().take(NUMA_NODES).map(node).collect()
 }
 
 pub(crate) fn resources(resources: wire::HostResources) -> HostResources {

@@ -104,6 +104,7 @@ async fn greet(hub: &Hub, shown: &Shown, hello: wire::Hello) -> Result<Member, N
     host.underlay_address = hello.underlay_address;
     host.physical_networks = hello.physical_networks;
     host.version = hello.version;
+    host.membership.numa = convert::numa(hello.numa_nodes);
     host.membership.appliance = hello.appliance_version.chars().take(64).collect();
     store::update_host(&mut tx, &member.host).await.map_err(unavailable)?;
     store::update_member(&mut tx, &member).await.map_err(unavailable)?;

@@ -63,4 +63,5 @@ CREATE TABLE fleet_update (
         sql: "ALTER TABLE fleet_host ADD COLUMN clock_offset BIGINT;
 ALTER TABLE fleet_host ADD COLUMN clock_error BIGINT;",
     },
+    Migration { name: "0005_numa", sql: "ALTER TABLE fleet_host ADD COLUMN numa TEXT NOT NULL DEFAULT '[]';" },
 ];

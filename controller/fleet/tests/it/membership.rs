@@ -2,7 +2,7 @@
 
 use crate::world::{World, refused};
 use controller_fleet::join::Wanted;
-use controller_ports::fleet::{Fleet as _, HostChange, HostChangeError};
+use controller_ports::fleet::{Fleet as _, HostChange, HostChangeError, NumaNode};
 
 const DAY: i64 = 86_400;
 
@@ -119,5 +119,19 @@ async fn a_removed_host_loses_its_stream_and_downloads_at_once_and_its_certifica
         assert!(refused(world.fetch(&machine).await).contains("removed"));
         let again = world.machine("a").await;
         assert_ne!(again.id, machine.id, "a removed host that joins anew is another one");
+    }
+}
+
+#[tokio::test]
+async fn what_a_host_says_of_its_nodes_is_kept() {
+    for world in World::all(3600).await {
+        let machine = world.machine("a").await;
+        let _stream = world.connect(&machine).await.unwrap();
+        let node = |cpus: &str| NumaNode { number: 1, cpus: cpus.to_owned(), memory_mib: 5 };
+        assert_eq!(
+            world.host(&machine).await.membership.numa,
+            [node("0-3,8"), node("")],
+            "what is no list is left out"
+        );
     }
 }

@@ -264,6 +264,9 @@ impl World {
             instance: machine.instance.clone(),
             machine: machine.machine.clone(),
             appliance_version: machine.appliance.clone(),
+            numa_nodes: ["0-3,8", "; DROP"]
+                .map(|cpus| wire::NumaNode { number: 1, cpus: cpus.into(), memory_mib: 5 })
+                .into(),
             ..wire::Hello::default()
         };
         up.send(wire::HostMessage { message: Some(Up::Hello(hello)) }).await.unwrap();

@@ -38,6 +38,19 @@ pub struct Membership {
     pub appliance: String,
     /// How far its clock is from the controller's, while it is connected and told.
     pub clock: Option<ClockOffset>,
+    /// Its NUMA nodes by number; none: it did not tell.
+    pub numa: Vec<NumaNode>,
+}
+
+/// A part of a machine whose processors are near to its memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NumaNode {
+    /// The kernel's number.
+    pub number: u32,
+    /// Hardware threads, as Linux lists them: `0-3,8-11`.
+    pub cpus: String,
+    /// Memory, MiB.
+    pub memory_mib: u64,
 }
 
 /// How far a host's clock is ahead of the controller's.
@@ -61,6 +74,7 @@ impl Default for Membership {
             certificate_expires_at: None,
             appliance: String::new(),
             clock: None,
+            numa: Vec::new(),
         }
     }
 }
