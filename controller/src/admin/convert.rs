@@ -4,7 +4,7 @@ use controller_base::Timestamp;
 use controller_fleet::join::{Ended, JoinToken};
 use controller_identity::{Event, EventQuery};
 use controller_ports::{
-    fleet::{Host, HostState},
+    fleet::{Host, HostState, NumaNode},
     placement::{HostUsage, Resources},
 };
 use humilis_proto::admin as wire;
@@ -46,7 +46,15 @@ pub(super) fn host(host: &Host, usage: Option<&HostUsage>) -> wire::Host {
         certificate: own.certificate.clone(),
         certificate_expires_at: own.certificate_expires_at.and_then(time),
         appliance_version: own.appliance.clone(),
+        numa_nodes: own.numa.iter().map(numa_node).collect(),
+        clock_offset: own
+            .clock
+            .map(|clock| wire::ClockOffset { micros: clock.micros, error_micros: clock.error.unsigned_abs() }),
     }
+}
+
+fn numa_node(node: &NumaNode) -> wire::NumaNode {
+    wire::NumaNode { number: node.number, cpus: node.cpus.clone(), memory_mib: node.memory_mib }
 }
 
 fn state(state: HostState) -> wire::HostState {

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{admin::client, config::Config};
 use humilis_proto::admin::{
-    ChangeHostRequest, GetHostRequest, Host, HostState, ListHostsRequest, hosts_client::HostsClient,
+    ChangeHostRequest, GetHostRequest, Host, HostState, ListHostsRequest, NumaNode, hosts_client::HostsClient,
 };
 use serde_json::{Value, json};
 use std::process::ExitCode;
@@ -114,13 +114,16 @@ fn list(hosts: &[Host], json: bool) {
         return hosts.iter().for_each(|host| println!("{}", object(host)));
     }
     let mut rows = vec![
-        ["NAME", "ID", "STATE", "ADDRESS", "VERSION", "GUESTS", "CERTIFICATE UNTIL", "LAST SEEN"]
+        ["NAME", "ID", "STATE", "ADDRESS", "VERSION", "GUESTS", "CLOCK", "CERTIFICATE UNTIL", "LAST SEEN"]
             .map(str::to_owned)
             .to_vec(),
     ];
-    for host in hosts.iter().map(object) {
+    for host in hosts {
+        let (clock, host) = (clock(host), object(host));
         let columns = ["name", "id", "state", "address", "version", "guests", "certificate_expires_at", "last_seen"];
-        rows.push(columns.map(|name| shown(&host[name])).to_vec());
+        let mut row = columns.map(|name| shown(&host[name])).to_vec();
+        row.insert(6, clock);
+        rows.push(row);
     }
     print!("{}", table(&rows));
 }
@@ -131,7 +134,13 @@ fn show(host: &Host, json: bool) {
         return println!("{host}");
     }
     let fields = host.as_object().into_iter().flatten();
-    let rows: Vec<_> = fields.map(|(name, value)| vec![name.clone(), shown(value)]).collect();
+    let mut rows: Vec<_> = fields.map(|(name, value)| vec![name.clone(), shown(value)]).collect();
+    if let Some(row) = rows.iter_mut().find(|row| row[0] == "numa_nodes" && row[1] != "-") {
+        let nodes = host["numa_nodes"].as_array().into_iter().flatten();
+        let words =
+            nodes.map(|node| format!("{}: {}, {} MiB", node["number"], shown(&node["cpus"]), node["memory_mib"]));
+        row[1] = words.collect::<Vec<_>>().join("; ");
+    }
     print!("{}", table(&rows));
 }
 
@@ -144,6 +153,17 @@ fn word(state: HostState) -> &'static str {
         HostState::Drained => "drained",
         HostState::Connected => "connected",
     }
+}
+
+/// How far its clock is ahead of the controller's, as exactly as that is known.
+fn clock(host: &Host) -> String {
+    let Some(offset) = host.clock_offset else { return "-".to_owned() };
+    let (micros, error) = (offset.micros as f64, offset.error_micros as f64);
+    if micros.abs().max(error) < 1e6 { format!("{:+.1} ms", micros / 1e3) } else { format!("{:+.1} s", micros / 1e6) }
+}
+
+fn numa_node(node: &NumaNode) -> Value {
+    json!({"number": node.number, "cpus": node.cpus, "memory_mib": node.memory_mib})
 }
 
 fn object(host: &Host) -> Value {
@@ -172,5 +192,22 @@ fn object(host: &Host) -> Value {
         "last_seen": moment(host.last_seen_at.as_ref()),
         "certificate": host.certificate,
         "certificate_expires_at": moment(host.certificate_expires_at.as_ref()),
+        "numa_nodes": host.numa_nodes.iter().map(numa_node).collect::<Vec<_>>(),
+        "clock_offset_seconds": host.clock_offset.map(|offset| offset.micros as f64 / 1e6),
+        "clock_error_seconds": host.clock_offset.map(|offset| offset.error_micros as f64 / 1e6),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use humilis_proto::admin::ClockOffset;
+
+    #[test]
+    fn a_clock_is_shown_with_its_sign() {
+        let host = |micros| Host { clock_offset: Some(ClockOffset { micros, error_micros: 150 }), ..Host::default() };
+        assert_eq!(clock(&host(320)), "+0.3 ms");
+        assert_eq!(clock(&host(-90_000_000)), "-90.0 s");
+        assert_eq!(clock(&Host::default()), "-");
+    }
 }

@@ -81,6 +81,13 @@ async fn federation(cloud: &Cloud, page: &mut Page) -> Result<(), Failed> {
             page.sample(name, &[("host", &host.hostname)], seconds(until));
         }
     }
+    let name = "humilis_controller_host_clock_offset_seconds";
+    page.family(name, "gauge", "How far a connected host's clock is ahead of the controller's.");
+    for host in &hosts {
+        if let Some(clock) = host.membership.clock {
+            page.sample(name, &[("host", &host.hostname)], clock.micros as f64 / 1e6);
+        }
+    }
     Ok(())
 }
 

@@ -13,7 +13,7 @@ use humilis_harness::{
     isolate,
     rest::Client,
 };
-use serde_json::{Value, json};
+use serde_json::json;
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener},
     process::Command,
@@ -23,6 +23,8 @@ use std::{
 
 /// Tenants' networks have an MTU of 1450 here; a ping of so many bytes fills it.
 const FULL: u32 = 1450 - 28;
+/// Bytes of an image that is worth sharing.
+const LARGE: u32 = 64 << 20;
 /// Where the outside takes calls.
 const CALLS: u16 = 8080;
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -87,6 +89,7 @@ impl Story {
         for (name, node) in [("one", 0), ("two", 1), ("shy-one", 0), ("shy-two", 1)] {
             servers.push(self.server(name, node, &private).await?);
         }
+        self.image_is_shared(&private).await?;
         let [one, two, shy @ ..] = &mut servers[..] else { unreachable!("four were made") };
         self.say("two guests run on each");
         for server in [&mut *one, &mut *two] {
@@ -123,6 +126,28 @@ impl Story {
         self.nothing_is_left().await
     }
 
+    /// The first machine gets a large image from the controller, the second one from the first.
+    async fn image_is_shared(&self, network: &str) -> Result<()> {
+        let file = self.cloud.plan.folder.join("large.raw");
+        let bytes: Vec<u8> = (0..LARGE).map(|at: u32| (at.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+        std::fs::write(&file, bytes)?;
+        let kernel = self.id("image", "/v2/images", "images", "small").await?;
+        let properties = json!({"kernel_id": kernel});
+        demo::image(&self.client, &DemoImage { name: "large", file: &file, disk_format: "raw", properties }).await?;
+        for node in [0, 1] {
+            let server = self.server_of("large", &format!("large-{node}"), node, network).await?;
+            self.delete(&server).await?;
+        }
+        let fetched =
+            |node: usize| self.hosts[node].log().lines().rfind(|line| line.contains("was fetched")).map(str::to_owned);
+        let (first, second) = (fetched(0).unwrap_or_default(), fetched(1).unwrap_or_default());
+        let size = format!("bytes={LARGE}");
+        ensure!(first.contains(&size) && first.contains("hosts={}"), "the first machine says {first:?}");
+        ensure!(second.contains(&size) && !second.contains("hosts={}"), "the second machine says {second:?}");
+        self.say("the second machine got an image from the first");
+        Ok(())
+    }
+
     /// The machine that hides the tenants' addresses is out of sight for a while.
     async fn unplugged(&self, node: usize, held: &Server, other: &Server, shared: &str, net: &str) -> Result<()> {
         let host = &self.hosts[node];
@@ -156,16 +181,22 @@ impl Story {
     }
 
     async fn server(&self, name: &str, node: usize, network: &str) -> Result<Server> {
-        let id_of = |list: &Value, name: &str| {
-            let found = list.as_array().into_iter().flatten().find(|item| item["name"] == name);
-            found.and_then(|item| item["id"].as_str()).map(str::to_owned).with_context(|| format!("there is no {name}"))
-        };
-        let images = self.client.call("GET", "image", "/v2/images", None).await?;
-        let flavors = self.client.call("GET", "compute", "/flavors", None).await?;
+        self.server_of("small", name, node, network).await
+    }
+
+    /// The id of what has this name in a collection.
+    async fn id(&self, service: &str, path: &str, collection: &str, name: &str) -> Result<String> {
+        let listed = self.client.call("GET", service, path, None).await?;
+        let found = listed[collection].as_array().into_iter().flatten().find(|item| item["name"] == name);
+        found.and_then(|item| item["id"].as_str()).map(str::to_owned).with_context(|| format!("there is no {name}"))
+    }
+
+    async fn server_of(&self, image: &str, name: &str, node: usize, network: &str) -> Result<Server> {
+        let image = self.id("image", "/v2/images", "images", image).await?;
+        let flavor = self.id("compute", "/flavors", "flavors", "m1.nano").await?;
         let host = &self.hosts[node].name;
-        let body = json!({"server": {"name": name, "imageRef": id_of(&images["images"], "small")?,
-            "flavorRef": id_of(&flavors["flavors"], "m1.nano")?, "availability_zone": format!("nova:{host}"),
-            "networks": [{"uuid": network}]}});
+        let body = json!({"server": {"name": name, "imageRef": image, "flavorRef": flavor,
+            "availability_zone": format!("nova:{host}"), "networks": [{"uuid": network}]}});
         let made = self.client.call("POST", "compute", "/servers", Some(body)).await?;
         let id = made["server"]["id"].as_str().context("the server has no id")?.to_owned();
         demo::active(&self.client, &id, PATIENCE).await?;
