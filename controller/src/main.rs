@@ -16,10 +16,6 @@ mod wiring;
 use clap::Parser;
 use std::process::ExitCode;
 
-// The C library's takes a tenth of all time here.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     match cli::Arguments::parse().run() {
         Ok(code) => code,

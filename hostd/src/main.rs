@@ -18,10 +18,6 @@ use std::{
 };
 use tracing_subscriber::EnvFilter;
 
-// The C library's takes a tenth of all time here.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// Threads that do the work; nothing of hostd computes for long.
 const WORKERS: usize = 2;
 /// The exit status of an update that changed nothing.
