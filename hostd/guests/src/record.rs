@@ -24,6 +24,9 @@ pub struct Record {
     pub generation: u64,
     /// Its process, as long as it was not seen to have ended.
     pub process: Option<ProcessId>,
+    /// Whether its last process came up.
+    #[serde(default)]
+    pub up: bool,
     /// How its last process ended.
     pub ended: Option<EndedBy>,
     /// Why the start of `generation` failed.

@@ -252,6 +252,32 @@ fn what_cannot_be_started_fails_with_a_reason_and_alone() {
     });
 }
 
+#[test]
+fn what_cannot_be_started_fails_also_when_hostd_died_meanwhile() {
+    tell(|world| async move {
+        let controller = world.controller.clone();
+        let id = world.id.as_str();
+        for point in ["guest.recorded", "guest.ended"] {
+            let mut hostd = world.hostd_with_fault(point);
+            let mut object = world.guest(id);
+            let Some(humilis_proto::federation::object::Object::Guest(guest)) = &mut object.object else {
+                unreachable!()
+            };
+            guest.boot.as_mut().unwrap().kernel = Some(controller.image("rubbish", vec![7; 5000]));
+            controller.want(vec![object]);
+            assert!(hostd.wait(Duration::from_secs(20)).is_some(), "{point} is not reached");
+            controller.forget();
+            let hostd = world.hostd();
+            let failed = controller.state(id, GuestState::Failed).await;
+            assert!(failed.reason.contains("kernel image"), "{point}: {}", failed.reason);
+            controller.unwant(&[id]);
+            controller.gone(id).await;
+            hostd.terminate();
+            controller.forget();
+        }
+    });
+}
+
 /// Points that are passed while a guest is made, each with what ends there.
 const MAKING: [&str; 11] = [
     "ledger.written",

@@ -54,13 +54,16 @@ impl Actor {
         tracing::info!(guest = %self.id, pid = live.id().pid, "adopted a running guest");
         let control = Control::connect(&self.dir.control()).await;
         let control = control.inspect_err(|error| tracing::warn!(guest = %self.id, %error, "it does not listen"));
-        self.running = Some(Running::new(self.id.as_str(), live, control.ok(), true, PATIENCE));
+        self.running = Some(Running::new(self.id.as_str(), live, control.ok(), self.record.up, PATIENCE));
     }
 
     /// It ended while hostd was away. Its log says whether that was by its own wish.
     fn ended_unseen(&mut self) {
         self.record.process = None;
-        if crate::console::says_powered_off(&self.dir.log()) {
+        if !self.record.up && self.record.ends.is_empty() {
+            // It never ran: it is started as if for the first time, and says why if it cannot be.
+            self.record.ended = None;
+        } else if crate::console::says_powered_off(&self.dir.log()) {
             self.ended_by_itself(EndedBy::Guest, String::new());
         } else {
             self.ended_by_itself(EndedBy::Crash, "the guest's process ended while hostd was away".into());

@@ -165,7 +165,11 @@ impl Actor {
         };
         match event {
             Event::Nothing => {}
-            Event::Up => fault::reach(Point::GuestRunning),
+            Event::Up => {
+                self.record.up = true;
+                self.store();
+                fault::reach(Point::GuestRunning);
+            }
             Event::Late => self.late(),
             Event::Exited(exit) => self.ended(exit),
         }
@@ -188,7 +192,7 @@ impl Actor {
         let (by, reason) = judge(&running, exit, crate::console::says_powered_off(&self.dir.log()));
         self.record.process = None;
         self.record.reason = String::new();
-        let word = match (asked, running.was_up || running.adopted) {
+        let word = match (asked, running.was_up) {
             (true, _) => {
                 self.record.ended = Some(EndedBy::Request);
                 EndedBy::Request.word()
@@ -316,7 +320,7 @@ impl Actor {
 
     fn state(&self, power: Option<Power>) -> State {
         if let Some(running) = &self.running {
-            return if running.was_up || running.adopted { State::Running } else { State::Preparing };
+            return if running.was_up { State::Running } else { State::Preparing };
         }
         if self.record.failure.is_some() {
             return State::Failed;

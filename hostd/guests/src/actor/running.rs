@@ -19,8 +19,6 @@ pub(super) struct Running {
     pub(super) phase: Process,
     /// Its vCPUs ran at some time.
     pub(super) was_up: bool,
-    /// An earlier run of hostd started it.
-    pub(super) adopted: bool,
     /// It did not answer in time.
     pub(super) silent: bool,
     /// The last state that it told.
@@ -44,12 +42,11 @@ pub(super) enum Event {
 }
 
 impl Running {
-    pub(super) fn new(guest: &str, live: Live, control: Option<Control>, adopted: bool, patience: Duration) -> Self {
+    pub(super) fn new(guest: &str, live: Live, control: Option<Control>, was_up: bool, patience: Duration) -> Self {
         Self {
             live,
             phase: Process::Running,
-            was_up: false,
-            adopted,
+            was_up,
             silent: false,
             last: None,
             guest: guest.to_owned(),

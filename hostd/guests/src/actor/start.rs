@@ -77,6 +77,7 @@ impl Actor {
 
     fn remember(&mut self, process: ProcessId) {
         self.record.process = Some(process);
+        self.record.up = false;
         self.record.ended = None;
         self.record.reason = String::new();
         self.record.images = self.leases.iter().map(|lease| lease.digest().to_string()).collect();
