@@ -1,8 +1,9 @@
 //! Which hosts a server may go to, and which of them are better: pure. The choice itself is made in [`crate::view`], whose order is this one.
 
-use crate::{Ratios, provider::Provider};
+use crate::{Order, Ratios, provider::Provider};
 use controller_base::Timestamp;
 use controller_ports::placement::{Constraints, HostUsage, Resources};
+use std::{cmp::Reverse, ops::RangeInclusive};
 
 /// A host that was away no longer than this is probably being restarted, and will find what it shall run when it is back.
 const GRACE_SECONDS: i64 = 60;
@@ -24,8 +25,10 @@ pub(crate) fn accepts(provider: &Provider, wanted: Resources, ratios: &Ratios, n
 }
 
 /// The best ones first.
-pub(crate) fn sort(providers: &mut [Provider], ratios: &Ratios) {
-    providers.sort_by(|a, b| rank(b, ratios).cmp(&rank(a, ratios)));
+pub(crate) fn sort(providers: &mut [Provider], ratios: &Ratios, order: Order) {
+    providers.sort_by_cached_key(|provider| {
+        Reverse((rank(provider, ratios, order), Reverse(provider.usage.hostname.clone())))
+    });
 }
 
 /// Whether the host takes new servers at all.
@@ -33,18 +36,30 @@ pub(crate) fn open(provider: &Provider, now: Timestamp) -> bool {
     !provider.closed && provider.away_since.is_none_or(|since| now < since.plus_seconds(GRACE_SECONDS))
 }
 
-type Rank<'a> = (bool, u64, std::cmp::Reverse<u64>, std::cmp::Reverse<&'a str>);
+/// Rather one that is there than one that went a moment ago, then by memory left, then by number of servers. The greatest is the best;
+/// among equals the first by name.
+pub(crate) type Rank = (bool, u64, u64);
 
-/// Rather one that is there than one that went a moment ago, then the one that has the most memory left; among equals the one with
-/// the fewest servers, then the first by name. The greatest is the best.
-fn rank<'a>(provider: &'a Provider, ratios: &Ratios) -> Rank<'a> {
-    let usage = &provider.usage;
+/// Where a host stands in the order.
+pub(crate) fn rank(provider: &Provider, ratios: &Ratios, order: Order) -> Rank {
+    let (free, servers) = (free_memory(provider, ratios), provider.usage.servers);
     let there = provider.away_since.is_none();
-    (there, free_memory(provider, ratios), std::cmp::Reverse(usage.servers), std::cmp::Reverse(&usage.hostname))
+    match order {
+        Order::Spread => (there, free, u64::MAX - servers),
+        Order::Pack => (there, u64::MAX - free, servers),
+    }
+}
+
+/// The lowest and the highest rank of a host with so much memory left.
+pub(crate) fn ranks(order: Order, there: bool, free: u64) -> RangeInclusive<Rank> {
+    match order {
+        Order::Spread => (there, free, 0)..=(there, u64::MAX, u64::MAX),
+        Order::Pack => (there, 0, 0)..=(there, u64::MAX - free, u64::MAX),
+    }
 }
 
 /// Memory that may still be promised, MiB.
-pub(crate) fn free_memory(provider: &Provider, ratios: &Ratios) -> u64 {
+fn free_memory(provider: &Provider, ratios: &Ratios) -> u64 {
     ratios.capacity(provider.usage.total).memory_mib.saturating_sub(provider.usage.used.memory_mib)
 }
 
@@ -95,7 +110,11 @@ mod tests {
     }
 
     fn chosen(hosts: &[Provider], wanted: Resources, constraints: &Constraints) -> Option<String> {
-        let view = View::new(Ratios::default());
+        chosen_by(Order::Spread, hosts, wanted, constraints)
+    }
+
+    fn chosen_by(order: Order, hosts: &[Provider], wanted: Resources, constraints: &Constraints) -> Option<String> {
+        let view = View::new(Ratios::default(), order);
         let loaded = |provider: &Provider| Loaded { provider: provider.clone(), stamp: Stamp(0) };
         let scope = view.everything(Duration::ZERO).unwrap();
         view.install(&scope, hosts.iter().map(loaded).collect());
@@ -108,6 +127,37 @@ mod tests {
         assert_eq!(chosen(&hosts, server(1, 512), &Constraints::default()).as_deref(), Some("b"));
         let equal = [host("y", 4096, 0), host("x", 4096, 0)];
         assert_eq!(chosen(&equal, server(1, 512), &Constraints::default()).as_deref(), Some("x"));
+    }
+
+    #[test]
+    fn packing_takes_the_fullest_that_has_the_room() {
+        let chosen = |hosts: &[Provider], wanted| chosen_by(Order::Pack, hosts, wanted, &Constraints::default());
+        let mut hosts = [host("a", 4096, 3000), host("b", 4096, 1000), host("c", 4096, 2000)];
+        assert_eq!(chosen(&hosts, server(1, 1096)).as_deref(), Some("a"));
+        assert_eq!(chosen(&hosts, server(1, 1097)).as_deref(), Some("c"));
+        assert_eq!(chosen(&hosts, server(1, 4096)), None);
+        assert_eq!(chosen(&hosts, server(1, 0)).as_deref(), Some("a"));
+        hosts[0].away_since = Some(NOW);
+        assert_eq!(chosen(&hosts, server(1, 512)).as_deref(), Some("c"), "rather one that is there");
+        assert_eq!(chosen(&[host("y", 4096, 0), host("x", 4096, 0)], server(1, 512)).as_deref(), Some("x"));
+    }
+
+    #[test]
+    fn wishes_are_kept_where_there_is_room() {
+        let hosts = [host("a", 8192, 0), host("b", 4096, 0), host("c", 2048, 0)];
+        let [a, b, c] = [0, 1, 2].map(|number: usize| hosts[number].usage.host_id);
+        let wish = |first: &[HostId], last: &[HostId], memory_mib| {
+            let constraints = Constraints { first: first.to_vec(), last: last.to_vec(), ..Constraints::default() };
+            chosen(&hosts, server(1, memory_mib), &constraints)
+        };
+        assert_eq!(wish(&[c, b], &[], 512).as_deref(), Some("c"));
+        assert_eq!(wish(&[c, b], &[], 4096).as_deref(), Some("b"));
+        assert_eq!(wish(&[c], &[], 8192).as_deref(), Some("a"));
+        assert_eq!(wish(&[], &[a], 512).as_deref(), Some("b"));
+        assert_eq!(wish(&[], &[c, b, a], 512).as_deref(), Some("c"));
+        assert_eq!(wish(&[], &[a], 8192).as_deref(), Some("a"));
+        let never = Constraints { first: vec![a], avoid: vec![a], ..Constraints::default() };
+        assert_eq!(chosen(&hosts, server(1, 512), &never).as_deref(), Some("b"));
     }
 
     #[test]

@@ -1,10 +1,56 @@
-//! How much more than it has a host may promise.
+//! Section `placement` of the configuration.
 
 use controller_ports::placement::Resources;
 
-/// Allocation ratios in hundredths: 1600 promises sixteen vCPUs for each thread.
+/// The section: allocation ratios, and in which order hosts are taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
 #[serde(deny_unknown_fields, default)]
+pub struct Config {
+    vcpus_percent: u64,
+    memory_percent: u64,
+    disk_percent: u64,
+    /// In which order hosts are taken.
+    pub order: Order,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let Ratios { vcpus_percent, memory_percent, disk_percent } = Ratios::default();
+        Self { vcpus_percent, memory_percent, disk_percent, order: Order::default() }
+    }
+}
+
+impl Config {
+    /// How much more than it has a host may promise.
+    #[must_use]
+    pub fn ratios(&self) -> Ratios {
+        let Self { vcpus_percent, memory_percent, disk_percent, .. } = *self;
+        Ratios { vcpus_percent, memory_percent, disk_percent }
+    }
+
+    /// Refuses ratios of zero.
+    ///
+    /// # Errors
+    /// One of them is zero.
+    pub fn validated(self) -> Result<Self, Rejected> {
+        let all = [self.vcpus_percent, self.memory_percent, self.disk_percent];
+        if all.contains(&0) { Err(Rejected) } else { Ok(self) }
+    }
+}
+
+/// In which order hosts are taken that have the room.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Order {
+    /// The emptiest first: servers get most of their hosts.
+    #[default]
+    Spread,
+    /// The fullest first: hosts stay empty, for large servers or to be switched off.
+    Pack,
+}
+
+/// Allocation ratios in hundredths: 1600 promises sixteen vCPUs for each thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ratios {
     /// vCPUs per hardware thread.
     pub vcpus_percent: u64,
@@ -26,15 +72,6 @@ impl Default for Ratios {
 pub struct Rejected;
 
 impl Ratios {
-    /// Refuses ratios of zero.
-    ///
-    /// # Errors
-    /// One of them is zero.
-    pub fn validated(self) -> Result<Self, Rejected> {
-        let all = [self.vcpus_percent, self.memory_percent, self.disk_percent];
-        if all.contains(&0) { Err(Rejected) } else { Ok(self) }
-    }
-
     /// What a host with so much may promise.
     #[must_use]
     pub(crate) fn capacity(&self, total: Resources) -> Resources {
@@ -53,8 +90,8 @@ mod tests {
 
     #[test]
     fn a_zero_ratio_is_refused() {
-        assert!(Ratios::default().validated().is_ok());
-        let none = Ratios { disk_percent: 0, ..Ratios::default() };
+        assert!(Config::default().validated().is_ok());
+        let none = Config { disk_percent: 0, ..Config::default() };
         assert_eq!(none.validated(), Err(Rejected));
     }
 }

@@ -40,7 +40,7 @@ mod view;
 mod tests;
 
 pub use api::{INFO, routes, service};
-pub use config::{Ratios, Rejected};
+pub use config::{Config, Order, Ratios, Rejected};
 pub use error::PlacementError;
 pub use port::PlacementService;
 pub use store::MIGRATIONS;

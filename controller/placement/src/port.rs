@@ -1,7 +1,7 @@
 //! Placement as others see it: [`Placement`] for compute, [`HostObserver`] for the fleet.
 
 use crate::{
-    Ratios,
+    Config, Order, Ratios,
     choose::suits,
     store,
     together::Together,
@@ -31,6 +31,7 @@ pub struct PlacementService {
     pub(crate) db: Db,
     pub(crate) clock: Clock,
     pub(crate) ratios: Ratios,
+    pub(crate) order: Order,
     view: View,
     together: Arc<Together>,
 }
@@ -40,9 +41,10 @@ impl PlacementService {
     ///
     /// # Errors
     /// The database's.
-    pub async fn open(db: Db, clock: Clock, ratios: Ratios) -> Result<Self, DbError> {
+    pub async fn open(db: Db, clock: Clock, config: Config) -> Result<Self, DbError> {
         db.migrate("placement", store::MIGRATIONS).await?;
-        let service = Self { db, clock, ratios, view: View::new(ratios), together: Arc::default() };
+        let (ratios, order) = (config.ratios(), config.order);
+        let service = Self { db, clock, ratios, order, view: View::new(ratios, order), together: Arc::default() };
         let mut connection = service.db.read().await?;
         service.read_all(&mut connection, Duration::ZERO).await?;
         drop(connection);
@@ -247,7 +249,7 @@ mod tests {
     async fn a_claim_takes_room_and_release_gives_it_back() {
         for db in databases().await {
             let clock = Clock::set_to(Timestamp(1));
-            let service = PlacementService::open((*db).clone(), clock, Ratios::default()).await.unwrap();
+            let service = PlacementService::open((*db).clone(), clock, Config::default()).await.unwrap();
             let only = host("a", 1024);
             service.host_changed(&only).await.unwrap();
             service.host_changed(&only).await.unwrap();
@@ -271,7 +273,7 @@ mod tests {
     async fn a_host_that_stays_away_gets_nothing_new() {
         for db in databases().await {
             let clock = Clock::set_to(Timestamp(1));
-            let service = PlacementService::open((*db).clone(), clock.clone(), Ratios::default()).await.unwrap();
+            let service = PlacementService::open((*db).clone(), clock.clone(), Config::default()).await.unwrap();
             let mut only = host("a", 4096);
             assert!(matches!(claim(&service, ServerId::random()).await, Err(ClaimError::NoValidHost)));
             service.host_changed(&only).await.unwrap();
@@ -295,7 +297,7 @@ mod tests {
     async fn a_drained_host_gets_nothing_new_and_one_with_servers_is_not_forgotten() {
         for db in databases().await {
             let clock = Clock::set_to(Timestamp(1));
-            let service = PlacementService::open((*db).clone(), clock, Ratios::default()).await.unwrap();
+            let service = PlacementService::open((*db).clone(), clock, Config::default()).await.unwrap();
             let mut only = host("a", 4096);
             service.host_changed(&only).await.unwrap();
             let first = ServerId::random();
@@ -323,7 +325,7 @@ mod tests {
     async fn of_many_claims_at_once_only_as_many_win_as_fit() {
         for db in databases().await {
             let clock = Clock::set_to(Timestamp(1));
-            let service = PlacementService::open((*db).clone(), clock, Ratios::default()).await.unwrap();
+            let service = PlacementService::open((*db).clone(), clock, Config::default()).await.unwrap();
             service.host_changed(&host("a", 2048)).await.unwrap();
             let tasks: Vec<_> = (0..10)
                 .map(|_| {
@@ -342,11 +344,11 @@ mod tests {
     /// Two controllers on one database.
     async fn twins(db: &Db, memory_mib: u64) -> (PlacementService, PlacementService, Host) {
         let clock = Clock::set_to(Timestamp(1));
-        let one = PlacementService::open(db.clone(), clock.clone(), Ratios::default()).await.unwrap();
+        let one = PlacementService::open(db.clone(), clock.clone(), Config::default()).await.unwrap();
         let only = host("a", memory_mib);
         one.host_changed(&only).await.unwrap();
         claim(&one, ServerId::random()).await.unwrap();
-        (one, PlacementService::open(db.clone(), clock, Ratios::default()).await.unwrap(), only)
+        (one, PlacementService::open(db.clone(), clock, Config::default()).await.unwrap(), only)
     }
 
     #[tokio::test]
@@ -422,7 +424,7 @@ mod tests {
     async fn hosts_that_come_at_once_are_all_written_down() {
         for db in databases().await {
             let clock = Clock::set_to(Timestamp(1));
-            let service = PlacementService::open((*db).clone(), clock, Ratios::default()).await.unwrap();
+            let service = PlacementService::open((*db).clone(), clock, Config::default()).await.unwrap();
             let hosts: Vec<_> = (0..50).map(|number| host(&format!("{number:02}"), 1024 + number)).collect();
             let tasks: Vec<_> = hosts
                 .iter()

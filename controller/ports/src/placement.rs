@@ -36,6 +36,10 @@ pub struct Constraints {
     pub avoid: Vec<HostId>,
     /// None but these, if given.
     pub only: Option<Vec<HostId>>,
+    /// Rather one of these than any other, the first of them first.
+    pub first: Vec<HostId>,
+    /// Rather any other than one of these, the first of them first.
+    pub last: Vec<HostId>,
 }
 
 /// Why no host was claimed.

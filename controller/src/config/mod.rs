@@ -47,7 +47,7 @@ pub struct Config {
     /// Section `network`.
     pub network: controller_network::NetworkConfig,
     /// Section `placement`.
-    pub placement: controller_placement::Ratios,
+    pub placement: controller_placement::Config,
     /// Section `compute`.
     pub compute: controller_compute::Config,
     /// Where the operator's policy files lie, one a service: `identity.yaml`.
@@ -174,7 +174,7 @@ impl Default for Config {
             image: ImageConfig::default(),
             update: UpdateConfig::default(),
             network: controller_network::NetworkConfig::default(),
-            placement: controller_placement::Ratios::default(),
+            placement: controller_placement::Config::default(),
             compute: controller_compute::Config::default(),
             policy_directory: "/etc/humilis/policy".into(),
             policy: HashMap::new(),

@@ -4,6 +4,5 @@ use super::Platform;
 use controller_placement::PlacementService;
 
 pub(super) async fn open(platform: &Platform) -> anyhow::Result<PlacementService> {
-    let ratios = platform.config.placement;
-    Ok(PlacementService::open(platform.db.clone(), platform.clock.clone(), ratios).await?)
+    Ok(PlacementService::open(platform.db.clone(), platform.clock.clone(), platform.config.placement).await?)
 }

@@ -7,7 +7,7 @@ use controller_base::{
     id::{HostId, ProjectId, ServerId, UserId},
 };
 use controller_db::{Db, testing};
-use controller_placement::{PlacementService, Ratios};
+use controller_placement::{Config, PlacementService};
 use controller_ports::{
     fleet::{Host, HostObserver as _, HostResources, Membership},
     placement::{Constraints, Consumer, Placement as _, Resources},
@@ -26,7 +26,7 @@ const WANTED: Resources = Resources { vcpus: 1, memory_mib: 512, disk_gib: 1 };
 /// Placements a second.
 pub async fn measure(hosts: usize) -> Result<Vec<Figure>> {
     let db = testing::sqlite().await;
-    let placement = PlacementService::open((*db).clone(), Clock::system(), Ratios::default()).await?;
+    let placement = PlacementService::open((*db).clone(), Clock::system(), Config::default()).await?;
     for number in 0..hosts {
         placement.host_changed(&host(number)).await?;
     }

@@ -66,7 +66,7 @@ pub(crate) struct MemberHost {
     pub(crate) members: u32,
 }
 
-/// Narrows the choice of a host to what the group allows. The soft policies leave it to placement.
+/// Narrows the choice of a host to what the group allows, and says which of them it would rather have.
 pub(crate) async fn constrain(
     connection: &mut Connection,
     group: &ServerGroup,
@@ -89,8 +89,16 @@ fn narrow(group: &ServerGroup, hosts: &[MemberHost], constraints: &mut Constrain
             let full = hosts.iter().filter(|host| host.members >= most);
             constraints.avoid.extend(full.map(|host| host.id));
         }
-        Policy::SoftAffinity | Policy::SoftAntiAffinity => {}
+        Policy::SoftAffinity => constraints.first = by_members(hosts).rev().collect(),
+        Policy::SoftAntiAffinity => constraints.last = by_members(hosts).collect(),
     }
+}
+
+/// Those with the fewest members first.
+fn by_members(hosts: &[MemberHost]) -> impl DoubleEndedIterator<Item = HostId> {
+    let mut hosts: Vec<_> = hosts.iter().collect();
+    hosts.sort_by_key(|host| host.members);
+    hosts.into_iter().map(|host| host.id)
 }
 
 #[cfg(test)]
@@ -120,5 +128,19 @@ mod tests {
         assert_eq!(constrained(&group(Policy::AntiAffinity, None)), (None, vec![host.id]));
         assert_eq!(constrained(&group(Policy::AntiAffinity, Some(2))), (None, vec![]));
         assert_eq!(constrained(&group(Policy::SoftAffinity, None)), (None, vec![]));
+    }
+
+    #[test]
+    fn soft_policies_wish_for_the_host_with_most_members_or_with_fewest() {
+        let hosts = [2, 1, 3].map(|members| MemberHost { id: HostId::random(), name: "h".to_owned(), members });
+        let [two, one, three] = [0, 1, 2].map(|number: usize| hosts[number].id);
+        let wished = |policy| {
+            let mut constraints = Constraints::default();
+            narrow(&group(policy, None), &hosts, &mut constraints);
+            (constraints.first, constraints.last)
+        };
+        assert_eq!(wished(Policy::SoftAffinity), (vec![three, two, one], vec![]));
+        assert_eq!(wished(Policy::SoftAntiAffinity), (vec![], vec![one, two, three]));
+        assert_eq!(wished(Policy::Affinity), (vec![], vec![]));
     }
 }

@@ -151,7 +151,7 @@ impl Compute {
                 )));
             }
         }
-        Ok(Constraints { hostname, avoid: Vec::new(), only })
+        Ok(Constraints { hostname, only, ..Constraints::default() })
     }
 
     async fn interfaces(

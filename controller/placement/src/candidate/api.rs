@@ -23,6 +23,7 @@ async fn list(
         PlacementError::NoTrait(name) => PlacementError::Invalid(format!("No such trait(s): {name}.")),
         other => other,
     })?;
-    let found = select(placement.providers().await?, &query, &placement.ratios, placement.clock.now());
+    let found =
+        select(placement.providers().await?, &query, (&placement.ratios, placement.order), placement.clock.now());
     Ok(answer_now(&context, wire::render(&found, &query, &placement.ratios, context.microversion())))
 }

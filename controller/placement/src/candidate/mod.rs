@@ -10,7 +10,7 @@ mod query;
 mod wire;
 
 use crate::{
-    Ratios,
+    Order, Ratios,
     choose::{accepts, sort},
     provider::Provider,
 };
@@ -18,10 +18,15 @@ use controller_base::Timestamp;
 use query::Query;
 
 /// Those of the hosts that a query wants.
-fn select(mut providers: Vec<Provider>, query: &Query, ratios: &Ratios, now: Timestamp) -> Vec<Provider> {
+fn select(
+    mut providers: Vec<Provider>,
+    query: &Query,
+    (ratios, order): (&Ratios, Order),
+    now: Timestamp,
+) -> Vec<Provider> {
     let Some(wanted) = query.sum().resources().filter(|_| !query.is_split()) else { return Vec::new() };
     providers.retain(|provider| query.suits(provider) && accepts(provider, wanted, ratios, now));
-    sort(&mut providers, ratios);
+    sort(&mut providers, ratios, order);
     providers.truncate(query.limit.unwrap_or(usize::MAX));
     providers
 }
@@ -47,7 +52,7 @@ mod tests {
 
     fn found(hosts: &[Provider], query: &str) -> String {
         let query = Query::read(&Params::parse(query), Microversion::new(1, 39)).unwrap();
-        let found = select(hosts.to_vec(), &query, &Ratios::default(), Timestamp(0));
+        let found = select(hosts.to_vec(), &query, (&Ratios::default(), Order::Spread), Timestamp(0));
         found.iter().map(|provider| provider.usage.hostname.as_str()).collect()
     }
 

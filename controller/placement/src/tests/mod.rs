@@ -5,7 +5,7 @@ mod bad_input;
 mod matrix;
 mod model;
 
-use crate::{PlacementService, Ratios};
+use crate::{Config, PlacementService};
 use axum::Router;
 use controller_base::{
     Clock, Timestamp,
@@ -38,7 +38,7 @@ async fn worlds() -> Vec<World> {
     let mut worlds = Vec::new();
     for db in databases().await {
         let clock = Clock::set_to(NOW);
-        let placement = PlacementService::open((*db).clone(), clock.clone(), Ratios::default()).await.unwrap();
+        let placement = PlacementService::open((*db).clone(), clock.clone(), Config::default()).await.unwrap();
         let web = web_state("placement", &crate::policy::rules(), tokens());
         let web = WebState { policy: Arc::new(policy()), clock: clock.clone(), ..web };
         let router = crate::service(placement.clone(), &web).router;

@@ -3,37 +3,29 @@
 use super::{Loaded, Stamp, reservation::Taken};
 use crate::{
     Ratios,
-    choose::{fits, free_memory, open},
+    choose::{Rank, fits, open},
     provider::Provider,
 };
 use controller_base::{Timestamp, id::HostId};
 use controller_ports::placement::Resources;
 use std::{cmp::Reverse, sync::Arc};
 
-/// Where a host stands in the order, [`crate::choose::rank`] with an owner.
+/// Where a host stands in the order.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Key {
-    there: bool,
-    free: u64,
-    servers: Reverse<u64>,
-    pub(super) name: Reverse<Arc<str>>,
+    pub(super) rank: Rank,
+    name: Reverse<Arc<str>>,
     pub(super) host: HostId,
 }
 
 impl Key {
-    pub(super) fn of(provider: &Provider, ratios: &Ratios, name: &Arc<str>) -> Self {
-        Self {
-            there: provider.away_since.is_none(),
-            free: free_memory(provider, ratios),
-            servers: Reverse(provider.usage.servers),
-            name: Reverse(Arc::clone(name)),
-            host: provider.usage.host_id,
-        }
+    pub(super) fn new(provider: &Provider, rank: Rank) -> Self {
+        Self { rank, name: Reverse(provider.usage.hostname.as_str().into()), host: provider.usage.host_id }
     }
 
-    /// Less than any host's with so much left: none has so many servers.
-    pub(super) fn least(there: bool, free: u64, (name, host): &(Arc<str>, HostId)) -> Self {
-        Self { there, free, servers: Reverse(u64::MAX), name: Reverse(Arc::clone(name)), host: *host }
+    /// A bound of ranks, for which name and id are of no account.
+    pub(super) fn bound(rank: Rank, (name, host): &(Arc<str>, HostId)) -> Self {
+        Self { rank, name: Reverse(Arc::clone(name)), host: *host }
     }
 }
 
@@ -58,7 +50,11 @@ pub(super) struct Open {
 }
 
 impl Entry {
-    pub(super) fn new(Loaded { mut provider, stamp }: Loaded, mut open: Vec<Open>, ratios: &Ratios) -> Self {
+    pub(super) fn new(
+        Loaded { mut provider, stamp }: Loaded,
+        mut open: Vec<Open>,
+        rank: impl FnOnce(&Provider) -> Rank,
+    ) -> Self {
         open.iter_mut().for_each(|open| open.loaded = false);
         let mut reached = Some(stamp);
         while let Some(before) = open.iter_mut().find(|open| !open.loaded && Some(open.taken.to) == reached) {
@@ -68,8 +64,7 @@ impl Entry {
         for open in open.iter().filter(|open| !open.loaded) {
             add(&mut provider, open.taken.amount);
         }
-        let name: Arc<str> = provider.usage.hostname.as_str().into();
-        let key = Key::of(&provider, ratios, &name);
+        let key = Key::new(&provider, rank(&provider));
         Self { provider, key, stamp, open }
     }
 

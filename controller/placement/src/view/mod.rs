@@ -20,7 +20,11 @@ mod reservation;
 #[cfg(test)]
 mod tests;
 
-use crate::{Ratios, choose::suits, provider::Provider};
+use crate::{
+    Order, Ratios,
+    choose::{Rank, rank, ranks, suits},
+    provider::Provider,
+};
 use controller_base::{Timestamp, id::HostId};
 use controller_ports::placement::{Constraints, Resources};
 use entry::{Entry, Key};
@@ -57,6 +61,7 @@ pub(crate) struct View(Arc<Mutex<Inner>>);
 #[derive(Debug)]
 struct Inner {
     ratios: Ratios,
+    order: Order,
     entries: HashMap<HostId, Entry>,
     /// All entries, the best last.
     ranks: BTreeSet<Key>,
@@ -83,9 +88,10 @@ impl Scope {
 }
 
 impl View {
-    pub(crate) fn new(ratios: Ratios) -> Self {
+    pub(crate) fn new(ratios: Ratios, order: Order) -> Self {
         Self(Arc::new(Mutex::new(Inner {
             ratios,
+            order,
             entries: HashMap::new(),
             ranks: BTreeSet::new(),
             doubts: BTreeMap::new(),
@@ -178,22 +184,31 @@ impl View {
 }
 
 impl Inner {
-    /// The allowed host with room for it that comes first in the order.
+    /// The allowed host with room for it that is wished for, or comes first in the order.
     fn choose(&self, wanted: Resources, constraints: &Constraints, now: Timestamp) -> Option<HostId> {
         let takes = |entry: &&Entry| suits(&entry.provider, wanted, constraints, &self.ratios, now);
-        if let Some(only) = &constraints.only {
-            let among = only.iter().filter_map(|host| self.entries.get(host)).filter(takes);
-            return among.max_by(|a, b| a.key.cmp(&b.key)).map(|entry| entry.key.host);
-        }
-        // Those with too little memory left are behind these.
-        let (there, away) = (self.floor(true, wanted.memory_mib), self.floor(false, wanted.memory_mib));
-        let mut ordered = self.ranks.range(&there..).rev().chain(self.ranks.range(&away..&self.floor(true, 0)).rev());
-        ordered.find(|key| self.entries.get(&key.host).filter(takes).is_some()).map(|key| key.host)
+        let wished =
+            |hosts: &[HostId]| hosts.iter().copied().find(|host| self.entries.get(host).filter(takes).is_some());
+        let other = |entry: &&Entry| takes(entry) && !constraints.last.contains(&entry.key.host);
+        wished(&constraints.first)
+            .or_else(|| match &constraints.only {
+                Some(only) => {
+                    let among = only.iter().filter_map(|host| self.entries.get(host)).filter(other);
+                    among.max_by(|a, b| a.key.cmp(&b.key)).map(|entry| entry.key.host)
+                }
+                None => self.ordered(wanted.memory_mib).find(|host| self.entries.get(host).filter(other).is_some()),
+            })
+            .or_else(|| wished(&constraints.last))
     }
 
-    /// Less than all that are there, or away, with so much memory left.
-    fn floor(&self, there: bool, free: u64) -> Key {
-        Key::least(there, free, &self.nobody)
+    /// Hosts with so much memory left, the best first.
+    fn ordered(&self, memory_mib: u64) -> impl Iterator<Item = HostId> {
+        let bound = |rank: &Rank| Key::bound(*rank, &self.nobody);
+        let some = [true, false].map(|there| {
+            let ranks = ranks(self.order, there, memory_mib);
+            self.ranks.range(bound(ranks.start())..=bound(ranks.end())).rev()
+        });
+        some.into_iter().flatten().map(|key| key.host)
     }
 
     fn take(&mut self, host: HostId, wanted: Resources) -> Option<(Taken, String)> {
@@ -209,11 +224,11 @@ impl Inner {
     fn alter(&mut self, host: HostId, change: impl FnOnce(&mut Entry) -> bool) {
         let Some(entry) = self.entries.get_mut(&host) else { return };
         let sure = change(entry);
-        let key = Key::of(&entry.provider, &self.ratios, &entry.key.name.0);
-        if key != entry.key {
+        let rank = rank(&entry.provider, &self.ratios, self.order);
+        if rank != entry.key.rank {
             self.ranks.remove(&entry.key);
-            self.ranks.insert(key.clone());
-            entry.key = key;
+            entry.key.rank = rank;
+            self.ranks.insert(entry.key.clone());
         }
         if !sure {
             self.doubt(host);
@@ -240,7 +255,7 @@ impl Inner {
             }
             None => Vec::new(),
         };
-        let entry = Entry::new(loaded, open, &self.ratios);
+        let entry = Entry::new(loaded, open, |provider| rank(provider, &self.ratios, self.order));
         self.ranks.insert(entry.key.clone());
         self.entries.insert(host, entry);
     }

@@ -22,7 +22,11 @@ fn wanted(memory_mib: u64) -> Resources {
 }
 
 fn view(hosts: Vec<Loaded>) -> View {
-    let view = View::new(Ratios::default());
+    view_by(Order::Spread, hosts)
+}
+
+fn view_by(order: Order, hosts: Vec<Loaded>) -> View {
+    let view = View::new(Ratios::default(), order);
     install(&view, hosts);
     view
 }
@@ -146,8 +150,9 @@ proptest! {
         memory in 0..5u64,
         picks in prop::collection::vec(any::<(bool, bool)>(), 30),
         among in any::<bool>(),
+        pack in any::<bool>(),
     ) {
-        let ratios = Ratios::default();
+        let (ratios, order) = (Ratios::default(), if pack { Order::Pack } else { Order::Spread });
         let all: Vec<_> = hosts.iter().enumerate().map(|(number, (memory, used, away, closed))| {
             let mut loaded = loaded(HostId::random(), &format!("{number:02}"), memory * 256, used * 256, 1);
             let gone = [None, Some(NOW), Some(NOW.plus_seconds(-60))];
@@ -160,15 +165,15 @@ proptest! {
             picked.map(|(loaded, _)| loaded.provider.usage.host_id).collect()
         };
         let constraints = Constraints {
-            hostname: None,
             avoid: ids(|pick| pick.0),
             only: among.then(|| ids(|pick| pick.1)),
+            ..Constraints::default()
         };
         let wanted = wanted(memory * 256);
         let mut sorted: Vec<_> = all.iter().map(|loaded| loaded.provider.clone()).collect();
-        crate::choose::sort(&mut sorted, &ratios);
+        crate::choose::sort(&mut sorted, &ratios, order);
         let best = sorted.iter().find(|provider| suits(provider, wanted, &constraints, &ratios, NOW));
-        let chosen = view(all).reserve(wanted, &constraints, NOW).map(|reservation| reservation.host());
+        let chosen = view_by(order, all).reserve(wanted, &constraints, NOW).map(|reservation| reservation.host());
         prop_assert_eq!(chosen, best.map(|provider| provider.usage.host_id));
     }
 }
