@@ -4,6 +4,8 @@ use humilis_proto::federation::{
     self as wire, controller_message::Message as Down, enrolment_server, federation_server,
     host_message::Message as Up, object,
 };
+use humilis_recorded::{federation as older, through};
+use prost::Message;
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateSigningRequestParams, DnType, ExtendedKeyUsagePurpose, IsCa,
     Issuer, KeyPair,
@@ -12,11 +14,14 @@ use sha2::{Digest, Sha256};
 use std::{
     collections::{BTreeMap, HashMap},
     pin::Pin,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant, SystemTime},
 };
 use tokio::sync::{Notify, mpsc, oneshot};
-use tokio_stream::{Stream, wrappers::ReceiverStream, wrappers::TcpListenerStream};
+use tokio_stream::{Stream, StreamExt as _, wrappers::ReceiverStream, wrappers::TcpListenerStream};
 use tonic::{
     Request, Response, Status, Streaming,
     transport::{Certificate, Identity, Server, ServerTlsConfig},
@@ -36,6 +41,7 @@ struct Shared {
     issuer: Issuer<'static, KeyPair>,
     ca: String,
     state: Mutex<State>,
+    older: AtomicBool,
     news: Notify,
 }
 
@@ -73,8 +79,8 @@ impl Controller {
             .identity(Identity::from_pem(chain, server_key.serialize_pem()))
             .client_ca_root(Certificate::from_pem(ca.pem()))
             .client_auth_optional(true);
-        let (state, news) = (Mutex::default(), Notify::new());
-        let shared = Arc::new(Shared { issuer, ca: ca.pem(), state, news });
+        let (state, older, news) = (Mutex::default(), AtomicBool::new(false), Notify::new());
+        let shared = Arc::new(Shared { issuer, ca: ca.pem(), state, older, news });
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("https://localhost:{}", listener.local_addr().unwrap().port());
         let service = Service(shared.clone());
@@ -86,6 +92,11 @@ impl Controller {
             .serve_with_incoming(TcpListenerStream::new(listener));
         tokio::spawn(serving);
         Self { url, fingerprint, shared }
+    }
+
+    /// From now on it knows the recorded revision of the protocol alone.
+    pub fn grow_old(&self) {
+        self.shared.older.store(true, Ordering::Relaxed);
     }
 
     /// Keeps bytes as an image and says how a guest refers to it.
@@ -244,6 +255,13 @@ impl Controller {
     }
 }
 
+impl Shared {
+    /// A message as it is understood, on its way in or out.
+    fn known<Older: Message + Default, Present: Message + Default>(&self, message: Present) -> Present {
+        if self.older.load(Ordering::Relaxed) { through::<Older, _>(&message) } else { message }
+    }
+}
+
 impl State {
     fn send(&mut self, desired: wire::Desired) {
         self.sequence += 1;
@@ -337,7 +355,7 @@ impl enrolment_server::Enrolment for Service {
 
 #[tonic::async_trait]
 impl federation_server::Federation for Service {
-    type SessionStream = ReceiverStream<Result<wire::ControllerMessage, Status>>;
+    type SessionStream = Pin<Box<dyn Stream<Item = Result<wire::ControllerMessage, Status>> + Send>>;
     type FetchImageStream = Pin<Box<dyn Stream<Item = Result<wire::ImageChunk, Status>> + Send>>;
     type FetchUpdateStream = Self::FetchImageStream;
 
@@ -356,13 +374,19 @@ impl federation_server::Federation for Service {
             state.send(wire::Desired { complete: true, upserts, ..wire::Desired::default() });
             shared.news.notify_waiters();
         }
+        let known = shared.clone();
+        let stream = ReceiverStream::new(stream)
+            .map(move |message| message.map(|m| known.known::<older::ControllerMessage, _>(m)));
         tokio::spawn(async move {
             while let Ok(Some(message)) = inbox.message().await {
-                shared.state.lock().unwrap().take(message.message.unwrap());
-                shared.news.notify_waiters();
+                // Nothing is left of what it does not know.
+                if let Some(message) = shared.known::<older::HostMessage, _>(message).message {
+                    shared.state.lock().unwrap().take(message);
+                    shared.news.notify_waiters();
+                }
             }
         });
-        Ok(Response::new(ReceiverStream::new(stream)))
+        Ok(Response::new(Box::pin(stream)))
     }
 
     async fn renew(&self, request: Request<wire::RenewRequest>) -> Result<Response<wire::EnrolResponse>, Status> {
@@ -395,7 +419,7 @@ impl federation_server::Federation for Service {
         &self,
         request: Request<wire::FetchImageRequest>,
     ) -> Result<Response<Self::FetchImageStream>, Status> {
-        let request = request.into_inner();
+        let request = self.0.known::<older::FetchImageRequest, _>(request.into_inner());
         let mut state = self.0.state.lock().unwrap();
         state.fetched.push((request.image_id.clone(), request.offset));
         let image = state.images.get(&request.image_id).ok_or_else(|| Status::not_found("no such image"))?;

@@ -193,6 +193,44 @@ fn a_guest_finds_its_network_and_its_metadata() {
 }
 
 #[test]
+fn a_host_serves_a_controller_of_the_revision_before() {
+    tell(|world| async move {
+        let controller = world.controller.clone();
+        controller.grow_old();
+        let id = world.id.as_str();
+        let hostd = world.hostd();
+        let mut objects = world.networked(id);
+        let Some(humilis_proto::federation::object::Object::Guest(guest)) = &mut objects[0].object else {
+            unreachable!()
+        };
+        // In more than one piece.
+        let disk = guest.root_disk.as_mut().unwrap();
+        disk.image = Some(controller.image("large", (0..20 << 20).map(|at| (at / 4096) as u8).collect()));
+        disk.size_bytes = 32 << 20;
+        controller.want(objects);
+        controller.running(id, 1).await;
+        let console = controller.console_says(id, "ready").await;
+        assert!(console.contains("dhcp 10.9.0.5/24"), "{console}");
+        controller.acknowledged().await;
+        let first = end(id);
+        another(id, first).await;
+        controller.running(id, 1).await;
+
+        hostd.kill();
+        controller.forget();
+        let _hostd = world.hostd();
+        controller.running(id, 1).await;
+        controller.ask_for_renewal().await;
+        controller.change(id, |guest| guest.power.as_mut().unwrap().boot_count = 2);
+        controller.running(id, 2).await;
+        controller.unwant(&[id, "port", "network", "group"]);
+        controller.gone(id).await;
+        controller.acknowledged().await;
+        assert_eq!(world.leftovers().await, Vec::<String>::new());
+    });
+}
+
+#[test]
 fn many_guests_start_at_once() {
     const COUNT: usize = 10;
     tell(|world| async move {

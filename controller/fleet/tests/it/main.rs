@@ -6,5 +6,6 @@ mod certificates;
 mod clock;
 mod images;
 mod membership;
+mod older;
 mod update;
 mod world;

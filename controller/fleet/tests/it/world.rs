@@ -18,11 +18,12 @@ use controller_ports::{
     },
     image::{Content, Image, Images},
 };
-use futures::stream::BoxStream;
+use futures::{StreamExt as _, stream::BoxStream};
 use humilis_proto::federation::{
     self as wire, call::Question, controller_message::Message as Down, enrolment_client::EnrolmentClient,
     federation_client::FederationClient, host_message::Message as Up,
 };
+use humilis_recorded::through;
 use humilis_update::SigningKey;
 use prost::Message as _;
 use rcgen::{CertificateParams, KeyPair};
@@ -146,6 +147,8 @@ pub struct Machine {
     pub appliance: String,
     /// How far its clock is ahead, microseconds; none: it is too old to tell.
     pub clock: Option<i64>,
+    /// It knows the recorded revision of the protocol alone.
+    pub older: bool,
     pub pending: bool,
 }
 
@@ -222,6 +225,7 @@ impl World {
             machine: String::new(),
             appliance: String::new(),
             clock: Some(0),
+            older: false,
             pending: answer.awaiting_approval,
         })
     }
@@ -270,25 +274,39 @@ impl World {
             ..wire::Hello::default()
         };
         up.send(wire::HostMessage { message: Some(Up::Hello(hello)) }).await.unwrap();
-        let mut inbox = client.session(ReceiverStream::new(messages)).await?.into_inner();
+        let older = machine.older;
+        let messages = ReceiverStream::new(messages).map(move |message| {
+            if older { through::<humilis_recorded::federation::HostMessage, _>(&message) } else { message }
+        });
+        let mut inbox = client.session(messages).await?.into_inner();
         let (news, down) = mpsc::unbounded_channel();
         let (answering, clock, ahead) = (up.clone(), self.clock.clone(), machine.clock);
         let task = tokio::spawn(async move {
             loop {
                 let message = match inbox.message().await {
+                    Ok(Some(message)) if older => {
+                        let known = through::<humilis_recorded::federation::ControllerMessage, _>(&message);
+                        let Some(message) = known.message else { continue };
+                        Ok(message)
+                    }
                     Ok(Some(message)) => Ok(message.message.unwrap()),
                     Ok(None) => return,
                     Err(status) => Err(status),
                 };
-                if let Ok(Down::Call(wire::Call { call, question: Some(Question::Ping(_)) })) = message {
-                    let pong = ahead.map(|ahead| wire::Pong { clock: clock.now().0 + ahead }.encode_to_vec());
-                    let outcome = Some(wire::result::Outcome::Data(pong.unwrap_or_default()));
-                    let result = Up::Result(wire::Result { call, outcome });
-                    if answers {
-                        drop(answering.send(wire::HostMessage { message: Some(result) }).await);
+                let outcome = match &message {
+                    Ok(Down::Call(wire::Call { question: Some(Question::Ping(_)), .. })) => {
+                        let pong = ahead.map(|ahead| wire::Pong { clock: clock.now().0 + ahead }.encode_to_vec());
+                        wire::result::Outcome::Data(pong.unwrap_or_default())
                     }
-                } else if news.send(message).is_err() {
-                    return;
+                    Ok(Down::Call(wire::Call { question: None, .. })) => {
+                        wire::result::Outcome::Error("the question is unknown".to_owned())
+                    }
+                    _ if news.send(message.clone()).is_err() => return,
+                    _ => continue,
+                };
+                if let (true, Ok(Down::Call(wire::Call { call, .. }))) = (answers, message) {
+                    let result = Up::Result(wire::Result { call, outcome: Some(outcome) });
+                    drop(answering.send(wire::HostMessage { message: Some(result) }).await);
                 }
             }
         });
