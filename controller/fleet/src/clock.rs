@@ -4,7 +4,12 @@
 //! trip is added to when the question went out, and is how wrong the result may be at most. Of a few questions the one whose answer came
 //! soonest counts. The stream's messages wait for each other: a busy one answers late, and is asked again soon.
 
-use crate::{Hub, hub::unavailable, session::SessionHandle, store};
+use crate::{
+    Hub,
+    hub::unavailable,
+    session::{SessionHandle, share},
+    store,
+};
 use controller_base::id::HostId;
 use controller_ports::{Unavailable, fleet::ClockOffset};
 use humilis_proto::federation as wire;
@@ -14,9 +19,9 @@ use tokio::time::sleep;
 
 /// Questions of one measurement.
 const QUESTIONS: usize = 3;
-/// Before the first measurement: a new stream has much to say.
-const SETTLE: Duration = Duration::from_secs(1);
-/// Between measurements, and after one that may be wrong by more than [`VAGUE`].
+/// Before the first measurement, at least and at most: a new stream has much to say, and many may come at once.
+const SETTLE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(5));
+/// Between measurements; after one that may be wrong by more than [`VAGUE`] at first the other, then longer and longer.
 const PERIOD: Duration = Duration::from_secs(60);
 const AGAIN: Duration = Duration::from_secs(5);
 const VAGUE: i64 = 100_000;
@@ -27,8 +32,8 @@ const NOTABLE: i64 = 10_000;
 
 /// Measures for as long as it is polled.
 pub(crate) async fn watch(hub: &Hub, host: HostId, hostname: &str, session: &SessionHandle) {
-    let (mut written, mut warned) = (None, false);
-    sleep(SETTLE).await;
+    let (mut written, mut warned, mut again) = (None, false, AGAIN);
+    sleep(SETTLE.0 + (SETTLE.1 - SETTLE.0).mul_f64(share(host))).await;
     loop {
         let measured = measure(hub, session).await;
         if let Some(offset) = measured {
@@ -43,7 +48,13 @@ pub(crate) async fn watch(hub: &Hub, host: HostId, hostname: &str, session: &Ses
                 }
             }
         }
-        sleep(if measured.is_some_and(|offset| offset.error > VAGUE) { AGAIN } else { PERIOD }).await;
+        if measured.is_some_and(|offset| offset.error > VAGUE) {
+            sleep(again).await;
+            again = (again * 2).min(PERIOD);
+        } else {
+            again = AGAIN;
+            sleep(PERIOD).await;
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Towards the host: desired state and questions.
 
-use super::{SessionHandle, compare::Sent};
+use super::{SessionHandle, compare::Sent, share};
 use crate::{Authority, Hub, hub::unavailable};
 use controller_base::id::HostId;
 use controller_ports::Unavailable;
@@ -65,8 +65,7 @@ impl Writer {
 
     /// Hosts that came at once, as after the controller's start, are not compared at once for ever after.
     fn first_comparison(&self) -> Duration {
-        let [share, ..] = *self.host.uuid().as_bytes();
-        COMPARISON.mul_f64(0.5 + f64::from(share) / 512.0)
+        COMPARISON.mul_f64(0.5 + share(self.host) / 2.0)
     }
 
     /// A host that trusts something else than it shall gets a new certificate, which tells it.

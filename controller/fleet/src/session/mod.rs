@@ -11,6 +11,7 @@ mod down;
 mod up;
 
 use crate::{holders::Held, host::Refused};
+use controller_base::id::HostId;
 use controller_ports::fleet::ObjectKey;
 use humilis_proto::federation as wire;
 use std::{
@@ -21,6 +22,12 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use up::{open, refusal};
+
+/// From 0 to 1, another for each host: what all do is not done by all at once.
+pub(crate) fn share(host: HostId) -> f64 {
+    let [share, ..] = *host.uuid().as_bytes();
+    f64::from(share) / 256.0
+}
 
 /// What a question is answered with: bytes, or the host's reason.
 pub(crate) type Answer = Result<Vec<u8>, String>;
