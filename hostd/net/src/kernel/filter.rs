@@ -8,11 +8,12 @@ use serde_json::Value;
 
 use super::Kernel;
 use crate::conntrack;
+use crate::elements;
 use crate::error::NetError;
 use crate::inventory::Item;
 use crate::nft::Nft;
 use crate::plan::FilterPlan;
-use crate::plan::filter::{self, Doomed, Tracking};
+use crate::plan::filter::{self, Change, Delta, Doomed, Tracking};
 
 /// Finds out where bridged packets are tracked: by br_netfilter, which is turned on, or else by nf_conntrack_bridge.
 pub(super) async fn detect(nft: &Nft) -> Result<Tracking, NetError> {
@@ -34,13 +35,17 @@ pub(super) async fn detect(nft: &Nft) -> Result<Tracking, NetError> {
 impl Kernel {
     /// One transaction: the whole filter after a start or when somebody else tore at it, else the difference.
     pub(crate) async fn converge_filter(&mut self, plan: &FilterPlan) -> Result<(), NetError> {
-        let script = match &self.filter {
+        let delta = match &self.filter {
             Some(done) => filter::delta(done, plan, self.tracking),
-            None => Some(filter::full(plan, self.tracking)),
+            None => Delta::Script(filter::full(plan, self.tracking)),
         };
-        let Some(script) = script else { return Ok(()) };
         let doomed = self.filter.as_ref().map(|done| filter::narrowed(done, plan)).unwrap_or_default();
-        if let Err(error) = self.nft.apply(script).await {
+        let changed = match delta {
+            Delta::Nothing => Ok(()),
+            Delta::Elements(changes) => change(changes).await,
+            Delta::Script(script) => self.nft.apply(script).await,
+        };
+        if let Err(error) = changed {
             tracing::debug!(%error, "the filter is written anew");
             self.filter = None;
             self.nft.apply(filter::full(plan, self.tracking)).await?;
@@ -72,6 +77,12 @@ impl Kernel {
     }
 }
 
+async fn change(changes: Vec<Change>) -> Result<(), NetError> {
+    let changed = tokio::task::spawn_blocking(move || elements::change(&changes)).await;
+    let changed = changed.map_err(std::io::Error::other).and_then(|changed| changed);
+    changed.map_err(NetError::io("change the filter's elements"))
+}
+
 /// Ends the connections that are allowed no more.
 async fn cut(doomed: BTreeSet<Doomed>) -> Result<(), NetError> {
     if doomed.is_empty() {
@@ -93,12 +104,14 @@ fn names(listing: &Value) -> BTreeSet<String> {
     let taps = entries.filter_map(|entry| Some(entry.get(0)?.as_str()?.to_owned()));
     let mut names: BTreeSet<String> = chains(listing).collect();
     names.extend(sets.chain(taps));
-    names.retain(|name| !FIXED.contains(&name.as_str()) && !TRACKING.contains(&name.as_str()));
+    let known = [FIXED.as_slice(), &SETS, &TRACKING].concat();
+    names.retain(|name| !known.contains(&name.as_str()));
     names
 }
 
 /// Chains that are there as long as the table is.
-const FIXED: [&str; 9] = [
+const FIXED: [&str; 10] = [
+    "spoof-own",
     "from-spoof",
     "from-port",
     "to-port",
@@ -109,6 +122,8 @@ const FIXED: [&str; 9] = [
     "ingress-any",
     "ingress-any-stateless",
 ];
+/// Sets that are there as long as the table is.
+const SETS: [&str; 4] = ["own-mac", "own-v4", "own-v6", "own-target"];
 /// Chains that are there with nf_conntrack_bridge only.
 const TRACKING: [&str; 2] = ["state", "zones"];
 
@@ -123,13 +138,11 @@ fn chains(listing: &Value) -> impl Iterator<Item = String> {
 
 impl FilterPlan {
     fn names(&self) -> impl Iterator<Item = &String> {
-        self.chains.keys().chain(self.sets.keys()).chain(self.maps.values().flat_map(|entries| entries.keys()))
+        self.chains.keys().chain(self.sets.keys()).chain(self.taps.keys())
     }
 
     /// Whether a chain, a set or a map's entry is planned.
     pub(super) fn explains(&self, name: &str) -> bool {
-        self.chains.contains_key(name)
-            || self.sets.contains_key(name)
-            || self.maps.values().any(|entries| entries.contains_key(name))
+        self.chains.contains_key(name) || self.sets.contains_key(name) || self.taps.contains_key(name)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::filter::{self, Doomed, Tracking};
+use super::filter::{self, Delta, Doomed, Tracking};
 use super::*;
 use crate::PhysicalNetwork;
 use crate::model::*;
@@ -137,12 +137,32 @@ fn another_port_leaves_the_others_rules_alone() {
     let one = plan([base(), vec![Object::Port(port("one", 5, &["g"]))]].concat()).filter;
     let both = [base(), vec![Object::Port(port("one", 5, &["g"])), Object::Port(port("two", 6, &["g"]))]].concat();
     let both = plan(both).filter;
-    let there = filter::delta(&one, &both, Tracking::BrNetfilter).unwrap();
-    let back = filter::delta(&both, &one, Tracking::BrNetfilter).unwrap();
-    for script in [there, back] {
-        assert!(script.contains("ht-two") && !script.contains("-one") && !script.contains("humilis gi-g"), "{script}");
+    for (old, new, adds) in [(&one, &both, true), (&both, &one, false)] {
+        let Delta::Elements(changes) = filter::delta(old, new, Tracking::BrNetfilter) else { panic!("rules") };
+        let told: Vec<String> = changes.iter().map(|change| change.element.to_string()).collect();
+        assert!(told.len() > 5 && told.iter().all(|element| element.starts_with("\"ht-two\"")), "{told:?}");
+        assert!(changes.iter().all(|change| change.add == adds));
     }
-    assert_eq!(filter::delta(&both, &both, Tracking::BrNetfilter), None);
+    assert_eq!(filter::delta(&both, &both, Tracking::BrNetfilter), Delta::Nothing);
+}
+
+#[test]
+fn what_is_more_than_elements_is_told_to_nft() {
+    let pair = AddressPair { cidr: "10.0.0.128/25".parse().unwrap(), mac: None };
+    let plain = port("one", 5, &["g"]);
+    let paired = Port { allowed_address_pairs: vec![pair], ..plain.clone() };
+    let several = port("one", 5, &["g", "h"]);
+    let with = |port: Port| {
+        let groups = ["g", "h"].map(|id| Object::SecurityGroup(group(id, &[Remote::Any], &[])));
+        plan([groups.to_vec(), vec![Object::Port(port)]].concat()).filter
+    };
+    for (port, chain) in [(paired, "add chain bridge humilis ps-one"), (several, "add chain bridge humilis pi-one")] {
+        let Delta::Script(script) = filter::delta(&with(plain.clone()), &with(port), Tracking::Bridge) else {
+            panic!("no rules")
+        };
+        assert!(script.contains(chain), "{script}");
+        assert!(script.contains("delete element bridge humilis "), "{script}");
+    }
 }
 
 #[test]
@@ -154,12 +174,10 @@ fn members_that_come_and_go_are_all_that_changes_of_a_set() {
             .filter
     };
     let (before, after) = (with(&["10.0.0.7", "10.0.0.8"]), with(&["10.0.0.8", "10.0.0.9"]));
-    let script = filter::delta(&before, &after, Tracking::Bridge).unwrap();
-    let lines: Vec<&str> = script.lines().collect();
-    assert_eq!(
-        lines,
-        ["delete element bridge humilis m4-friends { 10.0.0.7 }", "add element bridge humilis m4-friends { 10.0.0.9 }",]
-    );
+    let Delta::Elements(changes) = filter::delta(&before, &after, Tracking::Bridge) else { panic!("rules") };
+    let told = changes.iter().map(|change| (change.add, change.element.set.as_str(), change.element.to_string()));
+    let (goes, comes) = ((false, "m4-friends", "10.0.0.7".to_owned()), (true, "m4-friends", "10.0.0.9".to_owned()));
+    assert_eq!(told.collect::<Vec<_>>(), [goes, comes]);
 }
 
 #[test]

@@ -33,6 +33,30 @@ fn forged_sources_are_dropped() {
 }
 
 #[test]
+fn a_port_that_comes_later_is_filtered_as_those_before() {
+    let lab = Lab::new();
+    let (net, group) = (network(1, "10.1.0.0/24"), group(9, open()));
+    let (a, b) = (port(2, &net, "10.1.0.5", &[&group]), port(3, &net, "10.1.0.6", &[&group]));
+    lab.upsert(vec![Object::Network(net), Object::SecurityGroup(group), Object::Port(a.clone())]);
+    let good = lab.addressed_guest(&a, 24, None);
+    lab.upsert(vec![Object::Port(b.clone())]);
+    let evil = lab.addressed_guest(&b, 24, None);
+    assert!(evil.reaches("10.1.0.5"), "its own address works");
+    evil.ip("addr add 10.1.0.7/24 dev eth0");
+    assert!(!evil.run("busybox ping -c 1 -W 1 -I 10.1.0.7 10.1.0.5").status.success(), "another's address");
+    let moved = FixedIp { address: "10.1.0.7".parse().unwrap(), ..b.fixed_ips[0].clone() };
+    lab.upsert(vec![Object::Port(Port { fixed_ips: vec![moved], ..b.clone() })]);
+    assert!(good.reaches("10.1.0.7"), "it is its own now");
+    assert!(!good.pings("10.1.0.6"), "and the other one is not");
+
+    let elements = || nft("list table bridge humilis");
+    assert!(elements().contains("\"ht-00000003-11\" . "), "{}", elements());
+    lab.remove(vec![ObjectKey::Port(b.id.clone())]);
+    assert!(!elements().contains("ht-00000003"), "{}", elements());
+    assert!(elements().contains("\"ht-00000002-11\" . "));
+}
+
+#[test]
 fn guests_serve_no_dhcp() {
     let lab = Lab::new();
     let mut net = network(1, "10.1.0.0/24");

@@ -311,9 +311,10 @@ pub(super) fn ip(arguments: &str) {
     assert!(output.status.success(), "ip {arguments}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
-pub(super) fn nft(command: &str) {
+pub(super) fn nft(command: &str) -> String {
     let output = Command::new("nft").arg(command).output().unwrap();
     assert!(output.status.success(), "nft {command}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
 }
 
 /// An id that is a UUID in form; `number` makes it unlike others in its first bytes.

@@ -83,7 +83,7 @@ fn nothing_is_left_behind() {
     let clean = links();
     lab.upsert(objects.clone());
     let guest = lab.guest(&a);
-    assert!(lab.inventory().len() > 10);
+    assert!(lab.inventory().len() > 6);
     lab.runtime.block_on(lab.net.release_port(&a.id)).unwrap();
     lab.runtime.block_on(lab.net.release_port(&a.id)).unwrap();
     assert!(!links().contains("ht-"), "the tap goes even if it is held");

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{AddressSet, FilterPlan};
+use super::{AddressSet, FilterPlan, port};
 use crate::ids::SecurityGroupId;
 use crate::model::{Direction, Remote, SecurityGroup, SecurityRule};
 
@@ -24,6 +24,7 @@ pub(super) fn plan(group: &SecurityGroup, plan: &mut FilterPlan) {
         let rules = group.rules.iter().filter(|rule| rule.direction == direction).map(render);
         plan.chains.insert(chain(&group.id, direction), rules.collect());
     }
+    port::plan_only(group, plan);
 }
 
 /// Plans the sets of a group that some rule names as remote.

@@ -1,8 +1,9 @@
 //! The packet filter of the host's namespace: anti-spoofing and security groups, in nftables' bridge family.
 //!
 //! A packet from a port passes `spoof` (hook prerouting, before connection tracking) and `egress` (prerouting, after it); a
-//! packet to a port passes `ingress` (hooks forward and output). Each is one lookup of the interface in a verdict map that
-//! leads to the port's own chain, which jumps to what holds for every port and to the chains of its security groups; remote
+//! packet to a port passes `ingress` (hooks forward and output). Each is one lookup of the interface in a verdict map. What a port may
+//! claim to be are elements of sets, and what it may send and get says the chain of its security group, so that most ports are elements
+//! and nothing else; one with allowed address pairs, or with several groups, has chains of its own. Remote
 //! groups are sets of addresses. So a port, a group's rules and a group's members change independently. A tap that is in no map passes nothing.
 //!
 //! Connection tracking: br_netfilter shows bridged packets to the inet family, where they are tracked; where it is missing,
@@ -13,6 +14,7 @@
 //! When something is allowed no more, the connections of the ports concerned are forgotten, so that their next packets are
 //! judged by what is allowed now.
 
+mod element;
 mod group;
 mod port;
 mod script;
@@ -26,10 +28,9 @@ use crate::config::NetConfig;
 use crate::ids::{PortId, SecurityGroupId};
 use crate::model::{Remote, Segment};
 
-pub(crate) use script::{Tracking, delta, full, removal, tracking_probe};
-
-/// Maps from interface to chain.
-pub(crate) const MAPS: [&str; 3] = ["spoof", "egress", "ingress"];
+pub(crate) use element::{Change, Element, Verdict};
+pub(crate) use port::Tap;
+pub(crate) use script::{Delta, Tracking, delta, full, removal, tracking_probe};
 
 /// The packet filter of the host's namespace.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -38,8 +39,8 @@ pub(crate) struct FilterPlan {
     pub(crate) chains: BTreeMap<String, Vec<String>>,
     /// Addresses by set.
     pub(crate) sets: BTreeMap<String, AddressSet>,
-    /// Verdicts by map and interface.
-    pub(crate) maps: BTreeMap<&'static str, BTreeMap<String, String>>,
+    /// What is in sets and maps of each tap.
+    pub(crate) taps: BTreeMap<String, Tap>,
     /// Conntrack zones by bridge.
     pub(crate) zones: BTreeMap<String, u16>,
     /// Rules of the host's own translation.
@@ -106,8 +107,7 @@ pub(crate) struct AddressSet {
 
 /// Plans the filter.
 pub(super) fn plan(desired: &Desired, config: &NetConfig) -> FilterPlan {
-    let mut plan =
-        FilterPlan { maps: MAPS.iter().map(|map| (*map, BTreeMap::new())).collect(), ..FilterPlan::default() };
+    let mut plan = FilterPlan::default();
     for group in desired.groups.values() {
         group::plan(group, &mut plan);
     }

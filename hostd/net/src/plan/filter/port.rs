@@ -1,18 +1,21 @@
-//! A port's chains, and those that they share: what holds for every port is written once.
+//! What a port has in sets and maps, its chains where it has any, and what all ports share.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use super::{FilterPlan, Permits, group, script};
+use super::element::Part;
+use super::{Element, FilterPlan, Permits, Verdict, group, script};
 use crate::mac::MacAddr;
-use crate::model::{Direction, Port, SecurityGroupId};
+use crate::model::{Direction, Port, SecurityGroup, SecurityGroupId};
 use crate::plan::{Desired, names};
 
 /// The chains that ports' chains jump to, and their rules: there as long as the table is.
-pub(super) fn shared() -> [(&'static str, Vec<String>); 5] {
+pub(super) fn shared() -> [(&'static str, Vec<String>); 6] {
     [
         (SPOOF, SPOOF_RULES.map(str::to_owned).to_vec()),
+        (OWN, OWN_RULES.map(str::to_owned).to_vec()),
         (egress_chain(true), egress_rules(true)),
         (egress_chain(false), egress_rules(false)),
         (ingress_chain(true), ingress_rules(true)),
@@ -20,18 +23,60 @@ pub(super) fn shared() -> [(&'static str, Vec<String>); 5] {
     ]
 }
 
-/// Plans a port's chains and its entries in the verdict maps.
+/// The sets and maps that are there as long as the table is, and what they hold.
+pub(super) const SHARED_SETS: [(&str, &str); 4] = [
+    ("own-mac", "type ifname . ether_addr"),
+    ("own-v4", "type ifname . ether_addr . ipv4_addr"),
+    ("own-v6", "type ifname . ether_addr . ipv6_addr"),
+    // The target of a neighbour advertisement, which is 8 bytes into the ICMPv6 message.
+    ("own-target", "typeof iifname . @th,64,128"),
+];
+pub(super) const MAPS: [&str; 3] = ["spoof", "egress", "ingress"];
+
+/// A tap's entries in sets and maps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Tap {
+    /// Where its packets go, in the order of [`MAPS`].
+    verdicts: [Verdict; 3],
+    /// What it may claim to be, unless a chain of its own says so.
+    own: Option<(MacAddr, BTreeSet<IpAddr>)>,
+}
+
+impl Tap {
+    /// All of its entries.
+    pub(super) fn elements<'a>(&'a self, tap: &'a str) -> impl Iterator<Item = Element> + 'a {
+        let element = move |set: &str, parts: &[Part], verdict| {
+            let parts = [&[Part::Interface(tap.to_owned())], parts].concat();
+            Element { set: set.to_owned(), parts, verdict }
+        };
+        let verdicts = MAPS.iter().zip(&self.verdicts);
+        let verdicts = verdicts.map(move |(map, verdict)| element(map, &[], Some(verdict.clone())));
+        let own = self.own.iter().flat_map(move |(mac, addresses)| {
+            let sources = addresses.iter().flat_map(move |address| {
+                let source = [Part::Mac(*mac), Part::Address(*address)];
+                match address {
+                    IpAddr::V4(_) => vec![element("own-v4", &source, None)],
+                    IpAddr::V6(target) => {
+                        vec![element("own-v6", &source, None), element("own-target", &[Part::Number(*target)], None)]
+                    }
+                }
+            });
+            std::iter::once(element("own-mac", &[Part::Mac(*mac)], None)).chain(sources)
+        });
+        verdicts.chain(own)
+    }
+}
+
+/// Plans a port.
 pub(super) fn plan(desired: &Desired, port: &Port, bridge: Option<String>, plan: &mut FilterPlan) {
     let tap = names::tap(&port.id);
     if !port.port_security {
-        for entries in plan.maps.values_mut() {
-            entries.insert(tap.clone(), "accept".to_owned());
-        }
+        let verdicts = [Verdict::Accept, Verdict::Accept, Verdict::Accept];
+        plan.taps.insert(tap, Tap { verdicts, own: None });
         return;
     }
     let groups: Vec<&SecurityGroupId> =
         port.security_groups.iter().filter(|id| desired.groups.contains_key(id)).collect();
-    let stateful = groups.is_empty() || groups.iter().any(|id| desired.groups[id].stateful);
     let permits = Permits {
         bridge,
         addresses: port.fixed_ips.iter().map(|fixed| fixed.address).collect(),
@@ -41,15 +86,38 @@ pub(super) fn plan(desired: &Desired, port: &Port, bridge: Option<String>, plan:
             .collect(),
     };
     plan.permits.insert(port.id.clone(), permits);
-    for (map, chain, rules) in [
-        ("spoof", format!("ps-{}", port.id), spoof(port)),
-        ("egress", format!("pe-{}", port.id), egress(&groups, stateful)),
-        ("ingress", format!("pi-{}", port.id), ingress(&groups, stateful)),
-    ] {
-        if let Some(entries) = plan.maps.get_mut(map) {
-            entries.insert(tap.clone(), format!("goto {chain}"));
-        }
-        plan.chains.insert(chain, rules);
+    let (spoof, own) = if port.allowed_address_pairs.is_empty() {
+        let fixed = port.fixed_ips.iter().map(|fixed| fixed.address);
+        (OWN.to_owned(), Some((port.mac, fixed.chain([port.mac.link_local().into()]).collect())))
+    } else {
+        let chain = format!("ps-{}", port.id);
+        plan.chains.insert(chain.clone(), spoof(port));
+        (chain, None)
+    };
+    let judging = |direction| match groups.as_slice() {
+        [only] => only_chain(only, direction),
+        _ => format!("{}-{}", if direction == Direction::Egress { "pe" } else { "pi" }, port.id),
+    };
+    let (egress, ingress) = (judging(Direction::Egress), judging(Direction::Ingress));
+    if groups.len() != 1 {
+        let stateful = groups.is_empty() || groups.iter().any(|id| desired.groups[id].stateful);
+        plan.chains.insert(egress.clone(), judged(egress_chain(stateful), &groups, Direction::Egress));
+        plan.chains.insert(ingress.clone(), judged(ingress_chain(stateful), &groups, Direction::Ingress));
+    }
+    plan.taps.insert(tap, Tap { verdicts: [spoof, egress, ingress].map(Verdict::Goto), own });
+}
+
+/// Chain of ports that have this group alone.
+fn only_chain(id: &SecurityGroupId, direction: Direction) -> String {
+    format!("{}-{id}", if direction == Direction::Egress { "oe" } else { "oi" })
+}
+
+/// Plans the chains of ports that have this group alone.
+pub(super) fn plan_only(group: &SecurityGroup, plan: &mut FilterPlan) {
+    for (direction, shared) in
+        [(Direction::Egress, egress_chain(group.stateful)), (Direction::Ingress, ingress_chain(group.stateful))]
+    {
+        plan.chains.insert(only_chain(&group.id, direction), judged(shared, &[&group.id], direction));
     }
 }
 
@@ -103,6 +171,19 @@ const SPOOF_RULES: [&str; 6] = [
     "ip6 saddr :: icmpv6 type { nd-neighbor-solicit, nd-router-solicit, mld-listener-report, mld2-listener-report } accept",
 ];
 
+/// Chain of what a port may claim to be that claims nothing but what it is.
+const OWN: &str = "spoof-own";
+
+const OWN_RULES: [&str; 7] = [
+    "iifname . ether saddr != @own-mac drop",
+    "jump spoof-any",
+    "icmpv6 type nd-neighbor-advert iifname . @th,64,128 != @own-target drop",
+    "iifname . arp saddr ether . arp saddr ip @own-v4 accept",
+    "iifname . ether saddr . ip saddr @own-v4 accept",
+    "iifname . ether saddr . ip6 saddr @own-v6 accept",
+    "drop",
+];
+
 /// Whether a packet's source is the port's. Runs before connection tracking, so that a forged packet touches no connection.
 fn spoof(port: &Port) -> Vec<String> {
     let sources = sources(port);
@@ -130,14 +211,6 @@ fn advertised_targets(targets: &[Ipv6Net]) -> String {
         if first == last { format!("{first:#034x}") } else { format!("{first:#034x}-{last:#034x}") }
     });
     format!("icmpv6 type nd-neighbor-advert @th,64,128 != {} drop", list(ranges))
-}
-
-fn egress(groups: &[&SecurityGroupId], stateful: bool) -> Vec<String> {
-    judged(egress_chain(stateful), groups, Direction::Egress)
-}
-
-fn ingress(groups: &[&SecurityGroupId], stateful: bool) -> Vec<String> {
-    judged(ingress_chain(stateful), groups, Direction::Ingress)
 }
 
 /// What every port may, then what its groups let through.

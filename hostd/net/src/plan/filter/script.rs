@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::net::IpAddr;
 
-use super::{AddressSet, FilterPlan, MAPS, port};
+use super::element::Part;
+use super::{AddressSet, Change, Element, FilterPlan, port};
 use crate::plan::names;
 
 /// The packet belongs to a connection that was let through.
@@ -32,18 +33,19 @@ pub(crate) fn tracking_probe() -> String {
 pub(crate) fn full(plan: &FilterPlan, tracking: Tracking) -> String {
     let mut script = removal();
     script.push_str("table bridge humilis {\n");
-    for map in MAPS {
+    for map in port::MAPS {
         let _infallible = writeln!(script, "map {map} {{\ntype ifname : verdict;\n}}");
+    }
+    for (set, kind) in port::SHARED_SETS {
+        let _infallible = writeln!(script, "set {set} {{\n{kind};\n}}");
     }
     for (chain, rules) in port::shared() {
         let _infallible = writeln!(script, "chain {chain} {{\n{}\n}}", rules.join("\n"));
     }
     script.push_str("}\n");
     declare(&mut script, plan.sets.iter(), plan.chains.keys());
-    fill(&mut script, plan.sets.iter(), plan.chains.iter());
-    for (map, entries) in &plan.maps {
-        add_entries(&mut script, map, entries.iter());
-    }
+    fill(&mut script, plan.chains.iter());
+    change(&mut script, &changes(&FilterPlan::default(), plan));
     script.push_str(&hooks());
     script.push_str(&tracked(tracking));
     script.push_str(&zones(plan, tracking));
@@ -56,33 +58,40 @@ pub(crate) fn removal() -> String {
     ["bridge", "inet"].map(|family| format!("table {family} humilis\ndelete table {family} humilis\n")).concat()
 }
 
-/// What leads from one filter to the other; `None` if they are the same.
-pub(crate) fn delta(old: &FilterPlan, new: &FilterPlan, tracking: Tracking) -> Option<String> {
+/// What leads from one filter to the other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Delta {
+    /// They are the same.
+    Nothing,
+    /// Elements come and go.
+    Elements(Vec<Change>),
+    /// A transaction for nft.
+    Script(String),
+}
+
+/// From so many elements on one start of nft is cheap.
+const MANY: usize = 256;
+
+/// What leads from one filter to the other.
+pub(crate) fn delta(old: &FilterPlan, new: &FilterPlan, tracking: Tracking) -> Delta {
     if old == new {
-        return None;
+        return Delta::Nothing;
+    }
+    let changes = changes(old, new);
+    let same_sets = old.sets.len() == new.sets.len() && old.sets.keys().eq(new.sets.keys());
+    let same_rules = old.chains == new.chains && old.zones == new.zones && old.masquerade == new.masquerade;
+    if same_sets && same_rules && changes.len() < MANY {
+        return if changes.is_empty() { Delta::Nothing } else { Delta::Elements(changes) };
     }
     let mut script = String::new();
     let sets = new.sets.iter().filter(|(name, _)| !old.sets.contains_key(*name));
     let chains = new.chains.iter().filter(|(name, rules)| old.chains.get(*name) != Some(rules));
-    declare(&mut script, sets.clone(), chains.clone().map(|(name, _)| name));
+    declare(&mut script, sets, chains.clone().map(|(name, _)| name));
     for (name, _) in chains.clone() {
         let _infallible = writeln!(script, "flush chain bridge humilis {name}");
     }
-    fill(&mut script, sets, chains);
-    for (name, set) in &new.sets {
-        if let Some(before) = old.sets.get(name) {
-            change_elements(&mut script, "delete", name, before.addresses.difference(&set.addresses));
-            change_elements(&mut script, "add", name, set.addresses.difference(&before.addresses));
-        }
-    }
-    let none = BTreeMap::new();
-    for map in MAPS {
-        let (before, after) = (old.maps.get(map).unwrap_or(&none), new.maps.get(map).unwrap_or(&none));
-        for (tap, verdict) in before.iter().filter(|(tap, verdict)| after.get(*tap) != Some(verdict)) {
-            let _infallible = writeln!(script, "delete element bridge humilis {map} {{ \"{tap}\" : {verdict} }}");
-        }
-        add_entries(&mut script, map, after.iter().filter(|(tap, verdict)| before.get(*tap) != Some(verdict)));
-    }
+    fill(&mut script, chains);
+    change(&mut script, &changes);
     let gone: Vec<&String> = old.chains.keys().filter(|name| !new.chains.contains_key(*name)).collect();
     // All are emptied before the first is removed: they jump to each other.
     for name in &gone {
@@ -100,7 +109,35 @@ pub(crate) fn delta(old: &FilterPlan, new: &FilterPlan, tracking: Tracking) -> O
     if old.masquerade != new.masquerade {
         script.push_str(&masquerade(new));
     }
-    Some(script)
+    Delta::Script(script)
+}
+
+/// The elements that go, then those that come. A set that goes takes its own with it.
+fn changes(old: &FilterPlan, new: &FilterPlan) -> Vec<Change> {
+    let beyond = |one: &FilterPlan, other: &FilterPlan, add: bool| {
+        let sets = one.sets.iter().filter(|(name, _)| add || other.sets.contains_key(*name));
+        let members: Vec<Element> = sets
+            .flat_map(|(name, set)| {
+                let before = other.sets.get(name).map(|set| &set.addresses);
+                let some = set.addresses.iter().filter(move |address| before.is_none_or(|set| !set.contains(address)));
+                some.map(|address| member(name, *address))
+            })
+            .collect();
+        let taps = one.taps.iter().flat_map(|(name, tap)| {
+            let before: Vec<Element> = match other.taps.get(name) {
+                Some(same) if same == tap => return Vec::new(),
+                Some(before) => before.elements(name).collect(),
+                None => Vec::new(),
+            };
+            tap.elements(name).filter(|element| !before.contains(element)).collect()
+        });
+        members.into_iter().chain(taps).map(|element| Change { add, element }).collect::<Vec<_>>()
+    };
+    [beyond(old, new, false), beyond(new, old, true)].concat()
+}
+
+fn member(set: &str, address: IpAddr) -> Element {
+    Element { set: set.to_owned(), parts: vec![Part::Address(address)], verdict: None }
 }
 
 fn declare<'a>(
@@ -117,14 +154,7 @@ fn declare<'a>(
     }
 }
 
-fn fill<'a>(
-    script: &mut String,
-    sets: impl Iterator<Item = (&'a String, &'a AddressSet)>,
-    chains: impl Iterator<Item = (&'a String, &'a Vec<String>)>,
-) {
-    for (name, set) in sets {
-        change_elements(script, "add", name, set.addresses.iter());
-    }
+fn fill<'a>(script: &mut String, chains: impl Iterator<Item = (&'a String, &'a Vec<String>)>) {
     for (name, rules) in chains {
         for rule in rules {
             let _infallible = writeln!(script, "add rule bridge humilis {name} {rule}");
@@ -132,17 +162,15 @@ fn fill<'a>(
     }
 }
 
-fn change_elements<'a>(script: &mut String, verb: &str, set: &str, addresses: impl Iterator<Item = &'a IpAddr>) {
-    let addresses: Vec<String> = addresses.map(ToString::to_string).collect();
-    if !addresses.is_empty() {
-        let _infallible = writeln!(script, "{verb} element bridge humilis {set} {{ {} }}", addresses.join(", "));
+/// All elements of a set that come, or go, in one line.
+fn change(script: &mut String, changes: &[Change]) {
+    let mut lines: BTreeMap<(bool, &str), Vec<String>> = BTreeMap::new();
+    for Change { add, element } in changes {
+        lines.entry((*add, &element.set)).or_default().push(element.to_string());
     }
-}
-
-fn add_entries<'a>(script: &mut String, map: &str, entries: impl Iterator<Item = (&'a String, &'a String)>) {
-    let entries: Vec<String> = entries.map(|(tap, verdict)| format!("\"{tap}\" : {verdict}")).collect();
-    if !entries.is_empty() {
-        let _infallible = writeln!(script, "add element bridge humilis {map} {{ {} }}", entries.join(", "));
+    for ((add, set), elements) in lines {
+        let verb = if add { "add" } else { "delete" };
+        let _infallible = writeln!(script, "{verb} element bridge humilis {set} {{ {} }}", elements.join(", "));
     }
 }
 
