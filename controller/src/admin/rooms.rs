@@ -74,7 +74,7 @@ impl Admin {
     }
 
     fn inventories(&self, usage: &HostUsage) -> [wire::Inventory; 3] {
-        let ratios = self.cloud.platform.config.placement;
+        let ratios = self.cloud.platform.config.placement.ratios();
         let line = |class: &str, total, used, percent: u64| wire::Inventory {
             host_id: usage.host_id.to_string(),
             host: usage.hostname.clone(),

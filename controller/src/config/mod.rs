@@ -295,6 +295,8 @@ mod tests {
         assert!(Config::parse("worker_threads = 0").is_err());
         assert!(Config::parse("[federation]\nhost_certificate_seconds = 9").is_err());
         assert!(Config::parse("[placement]\nmemory_percent = 0").is_err());
+        assert!(Config::parse("[placement]\norder = \"stack\"").is_err());
+        assert!(Config::parse("[placement]\norder = \"pack\"").is_ok());
     }
 
     #[test]
