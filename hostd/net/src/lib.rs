@@ -1,7 +1,7 @@
 //! The network of a host: taps, bridges, VXLAN, packet filters, DHCP, router advertisement, DNS, metadata and routers.
 //!
 //! Everything lives in the network namespace in which the actor is started. One task owns the state; others hold a
-//! [`NetHandle`]. What shall be is computed purely (`plan`), and carried out elsewhere (`netlink`, `nft`, `netns`, `tap`).
+//! [`NetHandle`]. What shall be is computed purely (`plan`), and carried out elsewhere (`netlink`, `nft`, `elements`, `netns`).
 //!
 //! Owns: links named `hb-`, `hx-`, `hv-`, `hs-`, `ht-`, `hi-`, `hg-`, `hw-`, namespaces named `hn-` and `hr-`, nftables tables named
 //! `humilis`. Must not touch any other link, namespace or table, nor know the wire form of the desired state.
