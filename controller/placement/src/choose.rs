@@ -156,6 +156,10 @@ mod tests {
         assert_eq!(wish(&[], &[a], 512).as_deref(), Some("b"));
         assert_eq!(wish(&[], &[c, b, a], 512).as_deref(), Some("c"));
         assert_eq!(wish(&[], &[a], 8192).as_deref(), Some("a"));
+        let mut hosts = hosts.clone();
+        hosts[2].away_since = Some(NOW);
+        let together = Constraints { first: vec![c], ..Constraints::default() };
+        assert_eq!(chosen(&hosts, server(1, 512), &together).as_deref(), Some("a"), "rather one that is there");
         let never = Constraints { first: vec![a], avoid: vec![a], ..Constraints::default() };
         assert_eq!(chosen(&hosts, server(1, 512), &never).as_deref(), Some("b"));
     }

@@ -24,9 +24,12 @@ pub struct Record {
     pub generation: u64,
     /// Its process, as long as it was not seen to have ended.
     pub process: Option<ProcessId>,
-    /// Whether its last process came up.
-    #[serde(default)]
+    /// Whether its last process came up. A record that does not tell is of a time when each that was found counted as up.
+    #[serde(default = "yes")]
     pub up: bool,
+    /// How often hostd ended while it was started, since it came up last.
+    #[serde(default)]
+    pub cut_short: u8,
     /// How its last process ended.
     pub ended: Option<EndedBy>,
     /// Why the start of `generation` failed.
@@ -51,6 +54,10 @@ pub struct ProcessId {
     pub pid: i32,
     /// Field 22 of `/proc/<pid>/stat`: clock ticks from the host's boot to its start.
     pub start_time: u64,
+}
+
+fn yes() -> bool {
+    true
 }
 
 impl Record {

@@ -184,9 +184,22 @@ impl View {
 }
 
 impl Inner {
-    /// The allowed host with room for it that is wished for, or comes first in the order.
+    /// The allowed host with room for it that is wished for, or comes first in the order; rather one that is there.
     fn choose(&self, wanted: Resources, constraints: &Constraints, now: Timestamp) -> Option<HostId> {
-        let takes = |entry: &&Entry| suits(&entry.provider, wanted, constraints, &self.ratios, now);
+        [true, false].into_iter().find_map(|there| self.choose_among(there, wanted, constraints, now))
+    }
+
+    fn choose_among(
+        &self,
+        there: bool,
+        wanted: Resources,
+        constraints: &Constraints,
+        now: Timestamp,
+    ) -> Option<HostId> {
+        let takes = |entry: &&Entry| {
+            entry.provider.away_since.is_none() == there
+                && suits(&entry.provider, wanted, constraints, &self.ratios, now)
+        };
         let wished =
             |hosts: &[HostId]| hosts.iter().copied().find(|host| self.entries.get(host).filter(takes).is_some());
         let other = |entry: &&Entry| takes(entry) && !constraints.last.contains(&entry.key.host);
@@ -196,19 +209,19 @@ impl Inner {
                     let among = only.iter().filter_map(|host| self.entries.get(host)).filter(other);
                     among.max_by(|a, b| a.key.cmp(&b.key)).map(|entry| entry.key.host)
                 }
-                None => self.ordered(wanted.memory_mib).find(|host| self.entries.get(host).filter(other).is_some()),
+                None => {
+                    let mut ordered = self.ordered(there, wanted.memory_mib);
+                    ordered.find(|host| self.entries.get(host).filter(other).is_some())
+                }
             })
             .or_else(|| wished(&constraints.last))
     }
 
     /// Hosts with so much memory left, the best first.
-    fn ordered(&self, memory_mib: u64) -> impl Iterator<Item = HostId> {
+    fn ordered(&self, there: bool, memory_mib: u64) -> impl Iterator<Item = HostId> {
         let bound = |rank: &Rank| Key::bound(*rank, &self.nobody);
-        let some = [true, false].map(|there| {
-            let ranks = ranks(self.order, there, memory_mib);
-            self.ranks.range(bound(ranks.start())..=bound(ranks.end())).rev()
-        });
-        some.into_iter().flatten().map(|key| key.host)
+        let ranks = ranks(self.order, there, memory_mib);
+        self.ranks.range(bound(ranks.start())..=bound(ranks.end())).rev().map(|key| key.host)
     }
 
     fn take(&mut self, host: HostId, wanted: Resources) -> Option<(Taken, String)> {

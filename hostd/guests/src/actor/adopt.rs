@@ -11,6 +11,8 @@ use std::time::Duration;
 
 /// How long an adopted process may take to answer.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// So often a guest is started that did not come up before hostd ended.
+const ATTEMPTS: u8 = 5;
 
 impl Actor {
     /// Takes over what is there. Called once, before [`Actor::run`]; `found` are the guest's processes on this host.
@@ -54,20 +56,30 @@ impl Actor {
         tracing::info!(guest = %self.id, pid = live.id().pid, "adopted a running guest");
         let control = Control::connect(&self.dir.control()).await;
         let control = control.inspect_err(|error| tracing::warn!(guest = %self.id, %error, "it does not listen"));
-        self.running = Some(Running::new(self.id.as_str(), live, control.ok(), self.record.up, PATIENCE));
+        let patience = if self.record.up { PATIENCE } else { self.context.config.start_deadline };
+        self.running = Some(Running::new(self.id.as_str(), live, control.ok(), self.record.up, patience));
     }
 
     /// It ended while hostd was away. Its log says whether that was by its own wish.
     fn ended_unseen(&mut self) {
         self.record.process = None;
-        if !self.record.up && self.record.ends.is_empty() {
-            // It never ran: it is started as if for the first time, and says why if it cannot be.
-            self.record.ended = None;
-        } else if crate::console::says_powered_off(&self.dir.log()) {
+        if crate::console::says_powered_off(&self.dir.log()) {
             self.ended_by_itself(EndedBy::Guest, String::new());
+        } else if !self.record.up && self.record.ends.is_empty() {
+            self.cut_short();
         } else {
             self.ended_by_itself(EndedBy::Crash, "the guest's process ended while hostd was away".into());
         }
         self.store();
+    }
+
+    /// It never ran: it is started as if for the first time, and says why if it cannot be. Unless that is what ends hostd.
+    fn cut_short(&mut self) {
+        self.record.cut_short += 1;
+        if self.record.cut_short < ATTEMPTS {
+            self.record.ended = None;
+        } else {
+            self.fail(format!("hostd ended {ATTEMPTS} times while the guest was started"));
+        }
     }
 }

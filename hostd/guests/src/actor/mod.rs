@@ -167,6 +167,7 @@ impl Actor {
             Event::Nothing => {}
             Event::Up => {
                 self.record.up = true;
+                self.record.cut_short = 0;
                 self.store();
                 fault::reach(Point::GuestRunning);
             }
@@ -192,7 +193,9 @@ impl Actor {
         let (by, reason) = judge(&running, exit, crate::console::says_powered_off(&self.dir.log()));
         self.record.process = None;
         self.record.reason = String::new();
-        let word = match (asked, running.was_up) {
+        // One that says how it went has run, however short.
+        let ran = running.was_up || by == EndedBy::Guest || matches!(running.last, Some(Status::Crashed));
+        let word = match (asked, ran) {
             (true, _) => {
                 self.record.ended = Some(EndedBy::Request);
                 EndedBy::Request.word()

@@ -39,7 +39,8 @@ impl Kernel {
             Some(done) => filter::delta(done, plan, self.tracking),
             None => Delta::Script(filter::full(plan, self.tracking)),
         };
-        let doomed = self.filter.as_ref().map(|done| filter::narrowed(done, plan)).unwrap_or_default();
+        // What could not be ended before is not forgotten.
+        self.doomed.extend(self.filter.iter().flat_map(|done| filter::narrowed(done, plan)));
         let changed = match delta {
             Delta::Nothing => Ok(()),
             Delta::Elements(changes) => change(changes).await,
@@ -51,17 +52,20 @@ impl Kernel {
             self.nft.apply(filter::full(plan, self.tracking)).await?;
         }
         self.filter = Some(plan.clone());
-        cut(doomed).await
+        cut(&self.doomed).await?;
+        self.doomed.clear();
+        Ok(())
     }
 
-    /// Forgets the filter if the kernel has less or more than what was carried out. Rules inside a chain are not compared.
+    /// Forgets the filter if the kernel has less or more than what was carried out. Of rules and of remote groups' members is not compared
+    /// what they are.
     pub(crate) async fn doubt_filter(&mut self) -> Result<(), NetError> {
         let Some(done) = &self.filter else { return Ok(()) };
         let listing = self.listing().await?;
         let chains: BTreeSet<String> = chains(&listing).collect();
         let present = names(&listing);
         let whole =
-            FIXED.iter().all(|chain| chains.contains(*chain)) && done.names().all(|name| present.contains(name));
+            FIXED.iter().all(|chain| chains.contains(*chain)) && done.names().all(|name| present.contains(&name));
         if !whole || present.iter().any(|name| !done.explains(name)) {
             self.filter = None;
         }
@@ -84,10 +88,11 @@ async fn change(changes: Vec<Change>) -> Result<(), NetError> {
 }
 
 /// Ends the connections that are allowed no more.
-async fn cut(doomed: BTreeSet<Doomed>) -> Result<(), NetError> {
+async fn cut(doomed: &BTreeSet<Doomed>) -> Result<(), NetError> {
     if doomed.is_empty() {
         return Ok(());
     }
+    let doomed = doomed.clone();
     let ended = tokio::task::spawn_blocking(move || {
         conntrack::cut(|connection| {
             doomed.iter().any(|doomed| doomed.zone == connection.zone && connection.touches(doomed.address))
@@ -97,13 +102,15 @@ async fn cut(doomed: BTreeSet<Doomed>) -> Result<(), NetError> {
     ended.map(drop).map_err(NetError::io("end connections"))
 }
 
-/// Chains, sets and interfaces in maps; what is always there excepted.
+/// Chains, sets, interfaces in maps, and what ports may claim to be; what is always there excepted.
 fn names(listing: &Value) -> BTreeSet<String> {
     let sets = items(listing, "set").filter_map(|set| Some(set.get("name")?.as_str()?.to_owned()));
+    let own = items(listing, "set").filter_map(|set| Some((set.get("name")?.as_str()?, set.get("elem")?.as_array()?)));
+    let own = own.flat_map(|(set, elements)| elements.iter().filter_map(move |element| filter::own_name(set, element)));
     let entries = items(listing, "map").filter_map(|map| map.get("elem")?.as_array()).flatten();
     let taps = entries.filter_map(|entry| Some(entry.get(0)?.as_str()?.to_owned()));
     let mut names: BTreeSet<String> = chains(listing).collect();
-    names.extend(sets.chain(taps));
+    names.extend(sets.chain(taps).chain(own));
     let known = [FIXED.as_slice(), &SETS, &TRACKING].concat();
     names.retain(|name| !known.contains(&name.as_str()));
     names
@@ -137,12 +144,14 @@ fn chains(listing: &Value) -> impl Iterator<Item = String> {
 }
 
 impl FilterPlan {
-    fn names(&self) -> impl Iterator<Item = &String> {
-        self.chains.keys().chain(self.sets.keys()).chain(self.taps.keys())
+    fn names(&self) -> impl Iterator<Item = String> {
+        let whole = self.chains.keys().chain(self.sets.keys()).chain(self.taps.keys());
+        whole.cloned().chain(self.own_names())
     }
 
-    /// Whether a chain, a set or a map's entry is planned.
+    /// Whether a chain, a set, a map's entry or what a port may claim to be is planned.
     pub(super) fn explains(&self, name: &str) -> bool {
-        self.chains.contains_key(name) || self.sets.contains_key(name) || self.taps.contains_key(name)
+        let whole = self.chains.contains_key(name) || self.sets.contains_key(name) || self.taps.contains_key(name);
+        whole || self.own_names().any(|own| own == name)
     }
 }

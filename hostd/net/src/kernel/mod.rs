@@ -8,7 +8,7 @@ mod links;
 mod namespaces;
 mod ports;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::config::NetConfig;
 use crate::error::NetError;
@@ -18,7 +18,7 @@ use crate::model::ObjectKey;
 use crate::netlink::Netlink;
 use crate::netns::Namespaces;
 use crate::nft::Nft;
-use crate::plan::filter::{Tracking, removal};
+use crate::plan::filter::{Doomed, Tracking, removal};
 use crate::plan::{FilterPlan, LinkPlan, NamespacePlan, Plan, TapPlan, names};
 
 /// The kernel's side of this host's network.
@@ -34,6 +34,8 @@ pub(crate) struct Kernel {
     taps: BTreeMap<String, TapPlan>,
     spaces: BTreeMap<String, NamespacePlan>,
     filter: Option<FilterPlan>,
+    /// Connections that are allowed no more and were not ended yet.
+    doomed: BTreeSet<Doomed>,
 }
 
 impl Kernel {
@@ -55,6 +57,7 @@ impl Kernel {
             taps: BTreeMap::new(),
             spaces: BTreeMap::new(),
             filter: None,
+            doomed: BTreeSet::new(),
         })
     }
 

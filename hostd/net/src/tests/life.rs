@@ -83,7 +83,7 @@ fn nothing_is_left_behind() {
     let clean = links();
     lab.upsert(objects.clone());
     let guest = lab.guest(&a);
-    assert!(lab.inventory().len() > 6);
+    assert!(lab.inventory().len() > 10);
     lab.runtime.block_on(lab.net.release_port(&a.id)).unwrap();
     lab.runtime.block_on(lab.net.release_port(&a.id)).unwrap();
     assert!(!links().contains("ht-"), "the tap goes even if it is held");
@@ -127,10 +127,12 @@ fn planted_leftovers_are_found_and_swept() {
     ip("link add mine type bridge");
     nft("add chain bridge humilis pi-planted");
     nft("add element bridge humilis egress { \"ht-planted\" : accept }");
+    nft("add element bridge humilis own-v4 { \"ht-planted\" . fa:16:3e:00:00:01 . 10.1.0.66 }");
     let planted = [
         Item::Link("hb-planted".into()),
         Item::Namespace("hr-planted".into()),
         Item::Filter("ht-planted".into()),
+        Item::Filter("own-v4 \"ht-planted\" . fa:16:3e:00:00:01 . 10.1.0.66".into()),
         Item::Filter("pi-planted".into()),
     ];
     assert_eq!(lab.audit(), planted);
@@ -153,6 +155,11 @@ fn what_others_tear_down_is_mended() {
     assert_eq!(client.metadata("/latest/meta-data/instance-id").as_deref(), Some("i-0000002a"));
     client.ip("addr add 10.1.0.7/24 dev eth0");
     assert!(!client.run("busybox ping -c 1 -W 1 -I 10.1.0.7 10.1.0.6").status.success(), "the filter is back");
+    client.ip("addr del 10.1.0.7/24 dev eth0");
+    nft("flush set bridge humilis own-mac");
+    assert!(!client.pings("10.1.0.6"));
+    lab.converge();
+    assert!(client.reaches("10.1.0.6"));
 }
 
 /// The actor is ended at any moment of making and of removing; the next one mends what it finds.

@@ -29,7 +29,7 @@ use crate::ids::{PortId, SecurityGroupId};
 use crate::model::{Remote, Segment};
 
 pub(crate) use element::{Change, Element, Verdict};
-pub(crate) use port::Tap;
+pub(crate) use port::{Tap, own_name};
 pub(crate) use script::{Delta, Tracking, delta, full, removal, tracking_probe};
 
 /// The packet filter of the host's namespace.
@@ -47,6 +47,14 @@ pub(crate) struct FilterPlan {
     pub(crate) masquerade: Vec<String>,
     /// What a port's connections hang on.
     pub(crate) permits: BTreeMap<PortId, Permits>,
+}
+
+impl FilterPlan {
+    /// What ports may claim to be, as a listing tells it.
+    pub(crate) fn own_names(&self) -> impl Iterator<Item = String> {
+        let elements = self.taps.iter().flat_map(|(name, tap)| tap.elements(name));
+        elements.filter(|element| element.verdict.is_none()).map(|element| format!("{} {element}", element.set))
+    }
 }
 
 /// What a port's connections hang on.

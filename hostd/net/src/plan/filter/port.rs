@@ -67,6 +67,18 @@ impl Tap {
     }
 }
 
+/// The name of an element of [`SHARED_SETS`] in nft's listing: the set, then the element as nft takes it.
+pub(crate) fn own_name(set: &str, listed: &serde_json::Value) -> Option<String> {
+    SHARED_SETS.iter().find(|(name, _)| *name == set)?;
+    let mut parts = listed.get("concat")?.as_array()?.iter().filter_map(serde_json::Value::as_str);
+    let tap = parts.next()?;
+    let rest = parts.map(|part| match part.strip_prefix("0x").map(|digits| u128::from_str_radix(digits, 16)) {
+        Some(Ok(number)) => format!("{number:#034x}"),
+        _ => part.to_owned(),
+    });
+    Some(format!("{set} {}", [format!("\"{tap}\"")].into_iter().chain(rest).collect::<Vec<_>>().join(" . ")))
+}
+
 /// Plans a port.
 pub(super) fn plan(desired: &Desired, port: &Port, bridge: Option<String>, plan: &mut FilterPlan) {
     let tap = names::tap(&port.id);
