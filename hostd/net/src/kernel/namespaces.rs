@@ -43,6 +43,12 @@ impl Kernel {
             let sysctls = plan.sysctls.clone();
             self.namespaces.enter(name, move || set_sysctls(&sysctls)).await?;
         }
+        // A floating address that is translated nowhere would be answered by the router itself: it comes after its translation, and goes before.
+        let loses =
+            before.as_ref().is_some_and(|before| before.translated.keys().any(|o| !plan.translated.contains_key(o)));
+        if !loses {
+            self.translate(name, before.as_ref(), plan).await?;
+        }
         let netlink = self.inside(name).await?;
         let links = netlink.links().await?;
         if let Some(loopback) = links.get("lo") {
@@ -60,12 +66,8 @@ impl Kernel {
         }
         netlink.set_routes(&links, &plan.routes).await?;
         netlink.set_rules(&plan.floating_sources).await?;
-        let known = before.as_ref().and_then(|before| before.nft.as_ref());
-        if let Some(nft) = plan.nft.as_ref().filter(|nft| known != Some(nft)) {
-            self.nft.apply_in(&self.namespaces, name, nft.clone()).await?;
-        }
-        if let Some(before) = before {
-            self.cut_translated(name, &before, plan).await?;
+        if loses {
+            self.translate(name, before.as_ref(), plan).await?;
         }
         for (index, link) in announced {
             self.namespaces.enter(name, move || announce(index, &link)).await?;
@@ -73,14 +75,31 @@ impl Kernel {
         Ok(())
     }
 
-    /// Ends connections through translations that are no more.
+    async fn translate(
+        &self,
+        name: &str,
+        before: Option<&NamespacePlan>,
+        plan: &NamespacePlan,
+    ) -> Result<(), NetError> {
+        let known = before.and_then(|before| before.nft.as_ref());
+        if let Some(nft) = plan.nft.as_ref().filter(|nft| known != Some(nft)) {
+            self.nft.apply_in(&self.namespaces, name, nft.clone()).await?;
+        }
+        match before {
+            Some(before) => self.cut_translated(name, before, plan).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Ends connections through translations that are no more, and those that began without a translation that is now.
     async fn cut_translated(&self, name: &str, before: &NamespacePlan, now: &NamespacePlan) -> Result<(), NetError> {
-        let gone = before.translated.iter().filter(|(outside, inside)| now.translated.get(*outside) != Some(*inside));
-        let gone: Vec<IpAddr> = gone.map(|(outside, _)| *outside).collect();
-        if gone.is_empty() {
+        let (old, new) = (&before.translated, &now.translated);
+        let changed = old.keys().chain(new.keys()).filter(|outside| old.get(*outside) != new.get(*outside));
+        let changed: Vec<IpAddr> = changed.copied().collect();
+        if changed.is_empty() {
             return Ok(());
         }
-        let touches = move |c: &Connection| gone.iter().any(|outside| c.touches(*outside));
+        let touches = move |c: &Connection| changed.iter().any(|outside| c.touches(*outside));
         self.namespaces.enter(name, move || conntrack::cut(touches)).await?;
         Ok(())
     }

@@ -140,3 +140,22 @@ fn floating_addresses_lead_both_ways() {
     assert_eq!(outside.tcp("203.0.113.50", 80), None);
     assert_eq!(guest.tcp(OUTSIDE, 80).as_deref(), Some("203.0.113.10"));
 }
+
+#[test]
+fn nobody_answers_at_a_floating_address_for_a_guest_that_is_not_there() {
+    let Cloud { lab, mut router, one, .. } = cloud();
+    let outside = lab.outside(OUTSIDE);
+    outside.run("ping -i 0.002 -w 3 203.0.113.50 > /run/pings 2>&1 &");
+    for _ in 0..5 {
+        router.floating_ips = vec![floating(0x50, "203.0.113.50", &one)];
+        lab.upsert(vec![Object::Router(router.clone())]);
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        router.floating_ips.clear();
+        lab.upsert(vec![Object::Router(router.clone())]);
+    }
+    until("the end of the pings", || {
+        std::fs::read_to_string("/run/pings").is_ok_and(|said| said.contains("statistics"))
+    });
+    let said = std::fs::read_to_string("/run/pings").unwrap();
+    assert!(!said.contains("bytes from"), "{said}");
+}
