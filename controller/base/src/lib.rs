@@ -4,6 +4,7 @@ pub mod clock;
 pub mod generation;
 pub mod id;
 pub mod page;
+pub mod request;
 pub mod secret;
 
 pub use clock::{Clock, Timestamp};

@@ -13,7 +13,7 @@ use axum::{
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Response},
 };
-use controller_base::{Clock, id::RequestId};
+use controller_base::{Clock, id::RequestId, request};
 use futures::FutureExt;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use std::{
@@ -130,16 +130,28 @@ async fn entry(State(shared): State<Arc<Shared>>, request: Request, next: Next) 
     let route = request.extensions().get::<MatchedPath>().cloned();
     let request_id = request_id();
     let accept = text(request.headers(), header::ACCEPT.as_str()).unwrap_or_default().to_owned();
-    let span = tracing::info_span!("http.request", service = shared.info.name, %method, path = request.uri().path(), %request_id);
+    let span = tracing::info_span!(
+        "http.request",
+        service = shared.info.name,
+        %method,
+        path = request.uri().path(),
+        route = route.as_ref().map(MatchedPath::as_str),
+        status = tracing::field::Empty,
+        %request_id,
+    );
     let negotiated = microversion::negotiate(shared.info.microversions.as_ref(), request.headers());
     let version = negotiated.as_ref().ok().copied().flatten();
     let response = match negotiated {
-        Ok(version) => run(&shared, request, next, &request_id, version).instrument(span.clone()).await,
+        Ok(version) => {
+            let handled = run(&shared, request, next, &request_id, version).instrument(span.clone());
+            request::on_behalf(Some(request_id.clone()), handled).await
+        }
         Err(error) => error.into_response(),
     };
     let range = shared.info.microversions.as_ref();
     let asked = Asked { accept: &accept, request_id: request_id.as_str(), version, range };
     let mut response = span.in_scope(|| finish(shared.info.style, response, asked, started.elapsed()));
+    span.record("status", response.status().as_u16());
     stamp(shared.info, response.headers_mut(), &request_id);
     if let Some(range) = &shared.info.microversions {
         range.echo(response.headers_mut(), version);

@@ -7,9 +7,11 @@ use crate::{
     runner::Inner,
     store::{Progress, Row},
 };
+use controller_base::request;
 use controller_db::DbError;
 use std::{sync::Arc, time::Duration};
 use tokio::sync::Notify;
+use tracing::Instrument as _;
 
 /// Why driving stopped.
 #[derive(Debug, PartialEq, Eq)]
@@ -32,7 +34,17 @@ pub(crate) async fn drive(inner: &Arc<Inner>, mut row: Row, wake: &Notify) -> En
         }
         let (call, next) = plan(&row, names.len());
         let step = name(&names, call);
-        let pause = match attempt(inner, operation.as_ref(), &mut row, call, next, step).await {
+        let span = tracing::info_span!(
+            "operation.step",
+            operation = row.kind,
+            subject = row.subject,
+            step,
+            undo = matches!(call, Call::Undo(_)).then_some(true),
+            request_id = row.request.as_ref().map(tracing::field::display),
+        );
+        let asked_by = row.request.clone();
+        let attempt = attempt(inner, operation.as_ref(), &mut row, call, next, step).instrument(span);
+        let pause = match request::on_behalf(asked_by, attempt).await {
             Ok(After::Over) => return Ended::Over,
             Ok(After::Next) => continue,
             Ok(After::Pause(pause)) => pause,
@@ -92,45 +104,36 @@ async fn attempt(
     if matches!(call, Call::Run(_)) {
         fault::here(&row.kind, step, Moment::After);
     }
-    tracing::debug!(kind = row.kind, subject = row.subject, step, ?call, ?result, "step");
+    tracing::debug!(?call, ?result, "step");
     match result {
-        Ok((outcome, recorded)) if recorded || outcome == Outcome::Done => {
+        Ok((Outcome::Wait(longest), false)) => {
+            row.attempts += 1;
+            Ok(After::Pause(longest))
+        }
+        Ok((outcome, recorded)) => {
             if !recorded {
                 inner.write(row, next).await?;
             }
-            Ok(if next == Progress::Over { After::Over } else { After::Next })
-        }
-        Ok((outcome, _)) => {
-            row.attempts += 1;
-            Ok(After::Pause(outcome.pause()))
+            Ok(match outcome {
+                _ if next == Progress::Over => After::Over,
+                Outcome::DoneThenWait(longest) => After::Pause(longest),
+                Outcome::Done | Outcome::Wait(_) => After::Next,
+            })
         }
         Err(StepError::Fail { reason }) if matches!(call, Call::Run(_)) => {
-            tracing::warn!(kind = row.kind, subject = row.subject, step, reason, "operation fails; undoing it");
+            tracing::warn!(reason, "operation fails; undoing it");
             row.error = Some(reason);
             inner.write(row, Progress::Undo(row.step)).await?;
             Ok(After::Next)
         }
-        Err(StepError::Fail { reason }) => again(inner, row, step, None, reason).await,
-        Err(StepError::Retry { after, reason }) => again(inner, row, step, after, reason).await,
+        Err(StepError::Fail { reason }) => again(inner, row, None, reason).await,
+        Err(StepError::Retry { after, reason }) => again(inner, row, after, reason).await,
     }
 }
 
-async fn again(
-    inner: &Inner,
-    row: &mut Row,
-    step: &str,
-    after: Option<Duration>,
-    reason: String,
-) -> Result<After, DbError> {
+async fn again(inner: &Inner, row: &mut Row, after: Option<Duration>, reason: String) -> Result<After, DbError> {
     let pause = after.unwrap_or_else(|| backoff(row.attempts));
-    tracing::info!(
-        kind = row.kind,
-        subject = row.subject,
-        step,
-        attempts = row.attempts,
-        reason,
-        "step will be tried again"
-    );
+    tracing::info!(attempts = row.attempts, reason, "step will be tried again");
     row.attempts += 1;
     // The reason of a failing operation is kept for its failed hook.
     if !row.undoing {

@@ -67,17 +67,10 @@ macro_rules! step {
 pub enum Outcome {
     /// It is done.
     Done,
+    /// It is done, and the next has nothing to do before the subject is woken, or this time has passed.
+    DoneThenWait(Duration),
     /// It waits for something: run it again when the subject is woken, or after this time at the latest.
     Wait(Duration),
-}
-
-impl Outcome {
-    pub(crate) fn pause(self) -> Duration {
-        match self {
-            Self::Done => Duration::ZERO,
-            Self::Wait(longest) => longest,
-        }
-    }
 }
 
 /// How a step failed.
@@ -145,7 +138,7 @@ pub struct Run<S> {
 
 impl<S: Serialize> Run<S> {
     /// Makes this step's completion (and the state as it is now) durable in the caller's own transaction: one write less. The
-    /// step must then commit and return [`Outcome::Done`].
+    /// step must then commit and return [`Outcome::Done`] or [`Outcome::DoneThenWait`].
     ///
     /// # Errors
     /// The database's; [`DbError::Busy`] cannot be told from another controller having taken over, so the step just fails.

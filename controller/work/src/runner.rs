@@ -6,7 +6,7 @@ use crate::{
     erased::{Erased, Typed},
     store::{self, MIGRATIONS, Progress, Row},
 };
-use controller_base::{Clock, Timestamp, id::OperationId};
+use controller_base::{Clock, Timestamp, id::OperationId, request};
 use controller_db::{Db, DbError, Dialect, Tx};
 use std::{
     collections::{HashMap, VecDeque},
@@ -133,7 +133,7 @@ impl Runner {
     ) -> Result<OperationId, DbError> {
         let now = self.0.clock.now();
         let created_at = self.0.next_created(now);
-        let row = Row {
+        let mut row = Row {
             id: OperationId::random(),
             kind: O::KIND.to_owned(),
             subject: subject.to_owned(),
@@ -145,6 +145,8 @@ impl Runner {
             created_at,
             step_since: created_at,
             generation: 1,
+            request: request::current(),
+            first: false,
             detached: false,
         };
         row.insert(tx, &self.0.owner, now.plus_seconds(CLAIM_SECONDS)).await?;
@@ -252,7 +254,7 @@ impl Inner {
 
     /// Another controller may be working on the same subject.
     async fn wait_for_turn(&self, row: &Row) {
-        if self.db.dialect() == Dialect::Sqlite {
+        if self.db.dialect() == Dialect::Sqlite || row.first {
             return;
         }
         while !self.stopping() && !matches!(store::has_earlier(&self.db, row).await, Ok(false)) {

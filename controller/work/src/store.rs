@@ -1,12 +1,16 @@
 //! The table of operations: all of its SQL.
 
-use controller_base::{Timestamp, id::OperationId};
+use controller_base::{
+    Timestamp,
+    id::{OperationId, RequestId},
+};
 use controller_db::{AnyRow, DbError, Migration, Row as _, Tx};
 
 /// The table's schema, applied by [`crate::Runner::open`].
-pub const MIGRATIONS: &[Migration] = &[Migration {
-    name: "0001_operation",
-    sql: "CREATE TABLE work_operation (
+pub const MIGRATIONS: &[Migration] = &[
+    Migration {
+        name: "0001_operation",
+        sql: "CREATE TABLE work_operation (
     id TEXT PRIMARY KEY,
     kind TEXT NOT NULL,
     subject TEXT NOT NULL,
@@ -23,9 +27,12 @@ pub const MIGRATIONS: &[Migration] = &[Migration {
 );
 CREATE INDEX work_operation_subject ON work_operation (subject, created_at);
 CREATE INDEX work_operation_claim ON work_operation (claimed_until);",
-}];
+    },
+    Migration { name: "0002_request", sql: "ALTER TABLE work_operation ADD COLUMN request_id TEXT;" },
+];
 
-const COLUMNS: &str = "id, kind, subject, step, undoing, state, attempts, error, created_at, step_since, generation";
+const COLUMNS: &str = "id, kind, subject, step, undoing, state, attempts, error, created_at, step_since, generation, \
+    request_id";
 
 /// An operation as it is stored. While `undoing`, `step` is the next to be undone; -1 is the failed hook.
 #[derive(Clone, Debug)]
@@ -41,6 +48,10 @@ pub(crate) struct Row {
     pub created_at: Timestamp,
     pub step_since: Timestamp,
     pub generation: i64,
+    /// On whose behalf it runs; `None`: nobody's, or an older controller's.
+    pub request: Option<RequestId>,
+    /// It is known that no other operation on its subject goes before it.
+    pub first: bool,
     /// Not in the database: a test drives it by hand.
     pub detached: bool,
 }
@@ -69,15 +80,19 @@ impl Row {
             created_at: Timestamp(row.try_get("created_at")?),
             step_since: Timestamp(row.try_get("step_since")?),
             generation: row.try_get("generation")?,
+            request: row.try_get::<Option<String>, _>("request_id")?.and_then(|id| id.parse().ok()),
+            first: false,
             detached: false,
         })
     }
 
-    /// Stores a new operation, claimed by its maker.
-    pub(crate) async fn insert(&self, tx: &mut Tx, owner: &str, until: Timestamp) -> Result<(), DbError> {
-        sqlx::query(
+    /// Stores a new operation, claimed by its maker, and sees whether it is the first on its subject.
+    pub(crate) async fn insert(&mut self, tx: &mut Tx, owner: &str, until: Timestamp) -> Result<(), DbError> {
+        let stored = sqlx::query(
             "INSERT INTO work_operation (id, kind, subject, step, undoing, state, attempts, error, created_at, step_since, \
-             claimed_by, claimed_until, generation) VALUES ($1, $2, $3, 0, 0, $4, 0, NULL, $5, $5, $6, $7, 1)",
+             claimed_by, claimed_until, generation, request_id) VALUES ($1, $2, $3, 0, 0, $4, 0, NULL, $5, $5, $6, $7, 1, $8) \
+             RETURNING CASE WHEN EXISTS (SELECT 1 FROM work_operation AS earlier WHERE earlier.subject = $3 AND \
+             earlier.created_at < $5) THEN 0 ELSE 1 END",
         )
         .bind(self.id.to_string())
         .bind(&self.kind)
@@ -86,8 +101,10 @@ impl Row {
         .bind(self.created_at.0)
         .bind(owner)
         .bind(until.0)
-        .execute(&mut **tx)
+        .bind(self.request.as_ref().map(RequestId::as_str))
+        .fetch_one(&mut **tx)
         .await?;
+        self.first = controller_db::is_set(stored.try_get(0)?);
         Ok(())
     }
 

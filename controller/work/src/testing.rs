@@ -38,6 +38,8 @@ impl Script {
             created_at: now,
             step_since: now,
             generation: 1,
+            request: None,
+            first: true,
             detached: true,
         };
         Self { operation: Box::new(Typed::new(operation)), row, now }
@@ -88,7 +90,7 @@ impl Script {
         for _ in 0..MOST_CALLS {
             self.row.step_since = since;
             let pause = match self.operation.call(&mut self.row, call, Progress::Stay, self.now).await {
-                Ok((Outcome::Done, _)) => return Ok(()),
+                Ok((Outcome::Done | Outcome::DoneThenWait(_), _)) => return Ok(()),
                 Ok((Outcome::Wait(pause), _)) => pause,
                 Err(StepError::Retry { after, .. }) => after.unwrap_or(Duration::from_secs(1)),
                 Err(fail) => return Err(fail),

@@ -19,6 +19,8 @@ struct Demo {
     log: Arc<Mutex<Vec<String>>>,
     open: Arc<AtomicBool>,
     db: Option<Db>,
+    /// The first step knows that the second has to wait.
+    lazy: bool,
 }
 
 #[derive(Clone, Default, Serialize, Deserialize)]
@@ -41,7 +43,7 @@ impl Demo {
             run.record(&mut tx).await?;
             tx.commit().await?;
         }
-        Ok(Outcome::Done)
+        Ok(if self.lazy { Outcome::DoneThenWait(Duration::from_secs(600)) } else { Outcome::Done })
     }
 
     async fn undo_one(&self, run: &mut Run<State>) -> Result<Outcome, StepError> {
@@ -142,6 +144,23 @@ async fn a_waiting_step_goes_on_when_woken() {
         demo.open.store(true, Ordering::SeqCst);
         runner.wake("s");
         until_idle(&db).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_step_may_know_that_the_next_has_to_wait() {
+    for db in databases().await {
+        for recorded in [None, Some((*db).clone())] {
+            let demo = Demo { lazy: true, db: recorded, ..Demo::default() };
+            demo.open.store(true, Ordering::SeqCst);
+            let runner = runner(&db, &demo).await;
+            enqueue(&db, &runner, "s", "a", false).await;
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            assert_eq!(runner.pending().await.unwrap()[0].step, "two");
+            assert_eq!(demo.log.lock().unwrap().join(" "), "a:one");
+            runner.wake("s");
+            until_idle(&db).await;
+        }
     }
 }
 

@@ -64,7 +64,7 @@ impl Build {
             return Err(StepError::fail("No valid host was found."));
         };
         match self.attach(&server, host).await {
-            Ok(()) => self.publish(run).await,
+            Ok(()) => self.publish(run, &server).await,
             Err(AttachError::Unavailable(error)) => self.later(run, &error.to_string()),
             Err(error) => Err(StepError::fail(format!("Failed to allocate the network(s): {}", sentence(&error)))),
         }
@@ -89,13 +89,10 @@ impl Build {
         self.0.networks.attach(&request).await
     }
 
-    async fn publish(&self, run: &mut Run<State>) -> Result<Outcome, StepError> {
-        let id = run.state.server;
+    async fn publish(&self, run: &mut Run<State>, server: &Server) -> Result<Outcome, StepError> {
         let mut tx = self.0.db.begin().await?;
-        let server = store::get(&mut tx, id).await?;
-        let server = check(server)?;
         if !server.desired.published {
-            let next = change::publish(&server, run.now);
+            let next = change::publish(server, run.now);
             if !store::update(&mut tx, &next).await? {
                 return Err(StepError::Retry {
                     after: Some(Duration::ZERO),
@@ -106,7 +103,8 @@ impl Build {
         }
         run.record(&mut tx).await?;
         tx.commit().await?;
-        Ok(Outcome::Done)
+        // Nothing is to be seen before the host has answered.
+        Ok(Outcome::DoneThenWait(POLL))
     }
 
     /// Takes it from its host, and gives the host some time to confirm before the ports go.
@@ -124,12 +122,12 @@ impl Build {
     }
 
     async fn wait(&self, run: &mut Run<State>) -> Result<Outcome, StepError> {
-        let server = self.wanted(run).await?;
+        let mut tx = self.0.db.begin().await?;
+        let server = check(store::get(&mut tx, run.state.server).await?)?;
         match server.state {
             VmState::Building => self.still_building(&server, run.now),
             VmState::Error => Err(StepError::fail(server.fault.map_or_else(String::new, |fault| fault.message))),
             VmState::Active | VmState::Stopped | VmState::Deleted => {
-                let mut tx = self.0.db.begin().await?;
                 self.0.networks.set_active(&mut tx, server.id).await.map_err(StepError::retry)?;
                 run.record(&mut tx).await?;
                 // This step looks, and would see the same again.
