@@ -2,7 +2,7 @@
 
 use crate::{DbError, Dialect, Tx, log::Log};
 use sqlx::{
-    Any, AnyConnection, ConnectOptions,
+    Any, AnyConnection, ConnectOptions, Connection as _,
     any::{AnyConnectOptions, AnyPoolOptions},
     pool::PoolConnection,
     sqlite::SqliteConnectOptions,
@@ -17,6 +17,8 @@ use std::{
 const SQLITE_READERS: u32 = 4;
 const POSTGRES_CONNECTIONS: u32 = 16;
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(15);
+/// A connection to PostgreSQL that was idle for so long is asked whether it still is one. All were when they were given back.
+const STALE: Duration = Duration::from_secs(1);
 
 /// The database. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -93,7 +95,13 @@ async fn connect(url: &str, dialect: Dialect, writes: bool, connections: u32) ->
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .idle_timeout(None)
         .max_lifetime(None)
-        .test_before_acquire(dialect == Dialect::Postgres)
+        .test_before_acquire(false)
+        .before_acquire(move |connection, idle| {
+            Box::pin(async move {
+                let stale = dialect == Dialect::Postgres && idle.idle_for >= STALE;
+                Ok(!stale || connection.ping().await.is_ok())
+            })
+        })
         .after_connect(move |connection, _| {
             Box::pin(async move { sqlx::raw_sql(setup).execute(connection).await.map(|_| ()) })
         })
