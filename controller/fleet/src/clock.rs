@@ -6,15 +6,18 @@
 
 use crate::{
     Hub,
-    hub::unavailable,
     session::{SessionHandle, share},
     store,
 };
 use controller_base::id::HostId;
-use controller_ports::{Unavailable, fleet::ClockOffset};
+use controller_ports::fleet::ClockOffset;
 use humilis_proto::federation as wire;
 use prost::Message as _;
-use std::time::{Duration, Instant};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 use tokio::time::sleep;
 
 /// Questions of one measurement.
@@ -29,9 +32,14 @@ const VAGUE: i64 = 100_000;
 const LIMIT: i64 = 2_000_000;
 /// Smaller changes, microseconds, are not written down.
 const NOTABLE: i64 = 10_000;
+/// For so long measurements are gathered before they are written down together.
+const GATHER: Duration = Duration::from_secs(1);
+
+/// Measurements that are not written down yet.
+pub(crate) type Measured = Mutex<HashMap<HostId, ClockOffset>>;
 
 /// Measures for as long as it is polled.
-pub(crate) async fn watch(hub: &Hub, host: HostId, hostname: &str, session: &SessionHandle) {
+pub(crate) async fn watch(hub: &Arc<Hub>, host: HostId, hostname: &str, session: &SessionHandle) {
     let (mut written, mut warned, mut again) = (None, false, AGAIN);
     sleep(SETTLE.0 + (SETTLE.1 - SETTLE.0).mul_f64(share(host))).await;
     loop {
@@ -39,13 +47,8 @@ pub(crate) async fn watch(hub: &Hub, host: HostId, hostname: &str, session: &Ses
         if let Some(offset) = measured {
             warned = warn(hostname, offset, warned);
             if written.is_none_or(|before| differs(before, offset)) {
-                match write(hub, host, offset).await {
-                    Ok(()) => written = Some(offset),
-                    Err(error) => {
-                        let error = &error as &dyn std::error::Error;
-                        tracing::warn!(%host, error, "a host's clock could not be written down");
-                    }
-                }
+                note(hub, host, offset);
+                written = Some(offset);
             }
         }
         if measured.is_some_and(|offset| offset.error > VAGUE) {
@@ -96,11 +99,35 @@ fn warn(hostname: &str, offset: ClockOffset, warned: bool) -> bool {
     beyond
 }
 
-async fn write(hub: &Hub, host: HostId, offset: ClockOffset) -> Result<(), Unavailable> {
-    let mut tx = hub.db.begin().await.map_err(unavailable)?;
-    store::set_clock(&mut tx, host, offset).await.map_err(unavailable)?;
-    // It will be measured again.
-    tx.commit_soon().await.map_err(unavailable)
+/// Has it written down, soon: after a mass return a thousand hosts' clocks are one transaction a second, not a thousand.
+fn note(hub: &Arc<Hub>, host: HostId, offset: ClockOffset) {
+    let mut measured = hub.measured.lock().unwrap_or_else(PoisonError::into_inner);
+    measured.insert(host, offset);
+    // Whoever is first writes what the others add meanwhile.
+    if measured.len() == 1 {
+        let hub = hub.clone();
+        tokio::spawn(async move { write(&hub).await });
+    }
+}
+
+async fn write(hub: &Arc<Hub>) {
+    sleep(GATHER).await;
+    let measured = std::mem::take(&mut *hub.measured.lock().unwrap_or_else(PoisonError::into_inner));
+    let written = async {
+        let mut tx = hub.db.begin().await?;
+        for (host, offset) in &measured {
+            store::set_clock(&mut tx, *host, *offset).await?;
+        }
+        // They will be measured again.
+        tx.commit_soon().await
+    };
+    if let Err(error) = written.await {
+        let error = &error as &dyn std::error::Error;
+        tracing::warn!(error, "hosts' clocks could not be written down; tried again");
+        for (host, offset) in measured {
+            note(hub, host, offset);
+        }
+    }
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use crate::{
     Authority,
+    clock::Measured,
     host::{Member, Refused},
     session::SessionHandle,
     store,
@@ -66,6 +67,7 @@ pub struct Hub {
     next: AtomicU64,
     expelled: broadcast::Sender<HostId>,
     refusals: Mutex<HashMap<HostId, (Refused, Instant)>>,
+    pub(crate) measured: Measured,
 }
 
 impl Hub {
@@ -96,6 +98,7 @@ impl Hub {
             next,
             expelled,
             refusals: Mutex::default(),
+            measured: Measured::default(),
         }))
     }
 
