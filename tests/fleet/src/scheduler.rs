@@ -12,6 +12,7 @@ use controller_ports::{
     fleet::{Host, HostObserver as _, HostResources, Membership},
     placement::{Constraints, Consumer, Placement as _, Resources},
 };
+use futures::future::try_join_all;
 use std::{
     collections::VecDeque,
     time::{Duration, Instant},
@@ -19,6 +20,8 @@ use std::{
 
 /// How long it is measured.
 const TIME: Duration = Duration::from_secs(5);
+/// Who claims at a time, as requests do: their commits share syncs.
+const CLAIMERS: usize = 16;
 /// So much room stays taken while choices are measured.
 const TAKEN: usize = 1000;
 const WANTED: Resources = Resources { vcpus: 1, memory_mib: 512, disk_gib: 1 };
@@ -54,8 +57,14 @@ fn choices(placement: &PlacementService) -> Result<f64> {
 
 /// Claims a second.
 async fn claims(db: &Db, placement: &PlacementService) -> Result<f64> {
+    let began = Instant::now();
+    let claimed = try_join_all((0..CLAIMERS).map(|_| claimer(db, placement, began))).await?;
+    Ok(f64::from(claimed.iter().sum::<u32>()) / began.elapsed().as_secs_f64())
+}
+
+async fn claimer(db: &Db, placement: &PlacementService, began: Instant) -> Result<u32> {
     let (project, user): (ProjectId, UserId) = ("sim".parse()?, "sim".parse()?);
-    let (began, mut count) = (Instant::now(), 0_u32);
+    let mut count = 0;
     while began.elapsed() < TIME {
         let mut tx = db.begin().await?;
         let consumer = Consumer { server: ServerId::random(), project: project.clone(), user: user.clone() };
@@ -63,7 +72,7 @@ async fn claims(db: &Db, placement: &PlacementService) -> Result<f64> {
         tx.commit().await?;
         count += 1;
     }
-    Ok(f64::from(count) / began.elapsed().as_secs_f64())
+    Ok(count)
 }
 
 fn host(number: usize) -> Host {
