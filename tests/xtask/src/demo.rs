@@ -148,6 +148,15 @@ pub async fn start(cloud: &Client, id: &str) -> Result<()> {
     Ok(())
 }
 
+/// Starts a server anew, without asking its guest; nothing while something else is done with it.
+pub async fn restart(cloud: &Client, id: &str) -> Result<()> {
+    let body = json!({"reboot": {"type": "HARD"}});
+    match cloud.try_call("POST", "compute", &format!("/servers/{id}/action"), Some(body)).await? {
+        (202 | 409, _) => Ok(()),
+        (status, answer) => bail!("server {id} cannot be started anew: {status} {answer}"),
+    }
+}
+
 /// Waits until a server is ACTIVE.
 pub async fn active(cloud: &Client, id: &str, limit: Duration) -> Result<()> {
     let end = Instant::now() + limit;

@@ -20,6 +20,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// A guest that does not answer for so long hangs: the slowest takes half of it.
+const BOOT: Duration = Duration::from_secs(180);
+
 #[derive(clap::Args)]
 pub struct Arguments {
     /// Use this machine's own KVM, whatever it can run: with the small guest of our own where it cannot run others
@@ -145,14 +148,21 @@ async fn first_guest(client: &Client, image: &str, flavor: &str, limit: Duration
     Ok((guest.id, guest.floating_ip, console))
 }
 
-/// Waits until the guest answers at its floating address. One that `up --down` ended is started again.
+/// Waits until the guest answers at its floating address. One that `up --down` ended is started again, and one that hangs, as now and
+/// then happens in nested emulation, is started anew.
 async fn answers(client: &Client, guest: &demo::FirstGuest, limit: Duration) -> Result<()> {
     let (address, end) = (&guest.floating_ip, Instant::now() + limit);
+    let mut given_up = Instant::now() + BOOT;
     while Instant::now() < end {
         if exec::read(Command::new("ping").args(["-c", "1", "-W", "1", address])).is_ok() {
             return Ok(());
         }
         demo::start(client, &guest.id).await?;
+        if Instant::now() > given_up {
+            println!("The first guest has not answered for {} minutes; starting it anew ...", BOOT.as_secs() / 60);
+            demo::restart(client, &guest.id).await?;
+            given_up = Instant::now() + BOOT;
+        }
     }
     bail!("the first guest does not answer at {address}")
 }
