@@ -1,21 +1,28 @@
-//! Logs to standard error.
+//! Logs to standard error, traces to where the operator wants them.
 
-use crate::config::{LogConfig, LogFormat};
+use crate::config::{Config, LogFormat};
 use anyhow::Context as _;
-use tracing_subscriber::EnvFilter;
+use humilis_trace::{Service, Traces};
+use tracing_subscriber::{EnvFilter, Layer as _, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
-/// Starts logging. `RUST_LOG` goes before the configuration.
-pub fn start(config: &LogConfig) -> anyhow::Result<()> {
+/// Starts both, inside the runtime. `RUST_LOG` goes before the configuration's filter.
+pub fn start(config: &Config) -> anyhow::Result<Option<Traces>> {
     let filter = match std::env::var("RUST_LOG") {
         Ok(text) => EnvFilter::try_new(text),
-        Err(_) => EnvFilter::try_new(&config.filter),
+        Err(_) => EnvFilter::try_new(&config.log.filter),
     };
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter.context("log.filter is malformed")?)
-        .with_writer(std::io::stderr);
-    let started = match config.format {
-        LogFormat::Text => builder.with_ansi(false).try_init(),
-        LogFormat::Json => builder.json().try_init(),
+    let machine = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let service = Service { name: "controller", version: env!("CARGO_PKG_VERSION"), machine: machine.trim() };
+    let traces = Traces::start(&config.trace, service)?;
+    let logs = fmt::layer().with_writer(std::io::stderr);
+    let logs = match config.log.format {
+        LogFormat::Text => logs.with_ansi(false).boxed(),
+        LogFormat::Json => logs.json().boxed(),
     };
-    started.map_err(|error| anyhow::anyhow!("logging cannot start: {error}"))
+    let started = tracing_subscriber::registry()
+        .with(traces.as_ref().map(Traces::layer))
+        .with(logs.with_filter(filter.context("log.filter is malformed")?))
+        .try_init();
+    started.map_err(|error| anyhow::anyhow!("logging cannot start: {error}"))?;
+    Ok(traces)
 }

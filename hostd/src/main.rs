@@ -10,13 +10,14 @@ use hostd::{
     update::{self, Outcome},
 };
 use hostd_kit::fault::Point;
+use humilis_trace::{Service, Traces};
 use std::{
     io::IsTerminal,
     path::{Path, PathBuf},
     process::ExitCode,
     time::Duration,
 };
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{EnvFilter, Layer as _, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
 /// Threads that do the work; nothing of hostd computes for long.
 const WORKERS: usize = 2;
@@ -101,8 +102,12 @@ fn main() -> anyhow::Result<ExitCode> {
 async fn command(command: Option<Command>, config: Config) -> anyhow::Result<ExitCode> {
     match command {
         None => {
-            log(&config)?;
-            daemon::run(config).await?;
+            let traces = log(&config)?;
+            let ended = daemon::run(config).await;
+            if let Some(traces) = traces {
+                traces.finish();
+            }
+            ended?;
         }
         Some(Command::Enrol { controller, ca_fingerprint, token }) => {
             log(&config)?;
@@ -158,9 +163,13 @@ async fn audit(config: &Config, json: bool) -> anyhow::Result<ExitCode> {
     Ok(if found { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-fn log(config: &Config) -> anyhow::Result<()> {
+fn log(config: &Config) -> anyhow::Result<Option<Traces>> {
     let filter = EnvFilter::try_new(&config.log).with_context(|| format!("log filter {:?}", config.log))?;
     let terminal = std::io::stderr().is_terminal();
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(terminal).init();
-    Ok(())
+    let machine = config.hostname();
+    let service = Service { name: "hostd", version: env!("CARGO_PKG_VERSION"), machine: &machine };
+    let traces = Traces::start(&config.trace, service)?;
+    let logs = fmt::layer().with_writer(std::io::stderr).with_ansi(terminal).with_filter(filter);
+    tracing_subscriber::registry().with(traces.as_ref().map(Traces::layer)).with(logs).init();
+    Ok(traces)
 }

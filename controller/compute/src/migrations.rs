@@ -140,4 +140,5 @@ CREATE TABLE compute_aggregate_host (
         name: "0003_guest_password",
         sql: "ALTER TABLE compute_server ADD COLUMN guest_password TEXT NOT NULL DEFAULT '';",
     },
+    Migration { name: "0004_request", sql: "ALTER TABLE compute_server ADD COLUMN request_id TEXT;" },
 ];

@@ -74,10 +74,7 @@ impl Arguments {
         }
         let config = Config::load(self.config.as_deref())?;
         match self.command {
-            Command::Serve => {
-                crate::logging::start(&config.log)?;
-                block_on(config.worker_threads, serve::run(config))
-            }
+            Command::Serve => block_on(config.worker_threads, serve::run(config)),
             Command::Bootstrap => block_on(1, bootstrap::run(config)),
             Command::Policy(arguments) => policy::run(arguments, &config),
             Command::Audit(arguments) => block_on(1, audit::run(arguments, config)),

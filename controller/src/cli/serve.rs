@@ -10,6 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 pub async fn run(config: Config) -> anyhow::Result<ExitCode> {
+    let traces = crate::logging::start(&config)?;
     let cloud = Arc::new(Cloud::open(Platform::open(config).await?).await?);
     bootstrap(&cloud, false).await?;
     cloud.start().await?;
@@ -18,6 +19,9 @@ pub async fn run(config: Config) -> anyhow::Result<ExitCode> {
     let result = listener::serve(cloud.clone(), stop).await;
     cloud.stop().await;
     tracing::info!("the controller has stopped");
+    if let Some(traces) = traces {
+        traces.finish();
+    }
     result.map(|()| ExitCode::SUCCESS)
 }
 

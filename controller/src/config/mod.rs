@@ -6,6 +6,7 @@ pub use listen::{AdminConfig, ApiConfig, FederationConfig, MetricsConfig, Tls};
 
 use anyhow::{Context as _, bail};
 use controller_base::Secret;
+use humilis_trace::TraceConfig;
 use serde::Deserialize;
 use std::{
     collections::HashMap,
@@ -38,6 +39,8 @@ pub struct Config {
     pub metrics: MetricsConfig,
     /// Section `log`.
     pub log: LogConfig,
+    /// Section `trace`.
+    pub trace: TraceConfig,
     /// Section `identity`.
     pub identity: IdentityConfig,
     /// Section `image`.
@@ -170,6 +173,7 @@ impl Default for Config {
             admin: AdminConfig::default(),
             metrics: MetricsConfig::default(),
             log: LogConfig::default(),
+            trace: TraceConfig::default(),
             identity: IdentityConfig::default(),
             image: ImageConfig::default(),
             update: UpdateConfig::default(),

@@ -29,6 +29,8 @@ pub struct Guest {
     pub metadata: Arc<GuestMetadata>,
     /// Whether it gets the metadata on a disk as well.
     pub config_drive: bool,
+    /// On whose behalf it changed last, for logs and traces; empty: nobody's.
+    pub request_id: String,
 }
 
 /// Whether a guest runs, and how often it was started.

@@ -15,6 +15,7 @@ use hostd_kit::{
 use hostd_net::{NetError, PreparedPort, model::PortId};
 use std::{fs::File, io, os::unix::fs::DirBuilderExt, path::Path};
 use tokio::time::{Instant, timeout_at};
+use tracing::Instrument as _;
 
 /// Why a guest cannot be started. Its text is told to the tenant.
 #[derive(Debug, thiserror::Error)]
@@ -89,10 +90,10 @@ pub(crate) fn directory(dir: &GuestDir) -> Result<(), PrepareError> {
 pub(crate) async fn prepare(context: &Context, dir: &GuestDir, guest: &Guest) -> Result<Prepared, PrepareError> {
     directory(dir)?;
     let ((boot, mut leases), (disks, lease), ports, config_drive) = tokio::try_join!(
-        boot(context, guest),
-        disks(context, dir, guest),
-        ports(context, guest),
-        drive(context, dir, guest),
+        boot(context, guest).instrument(tracing::debug_span!("guest.prepare.boot")),
+        disks(context, dir, guest).instrument(tracing::debug_span!("guest.prepare.disks")),
+        ports(context, guest).instrument(tracing::debug_span!("guest.prepare.ports")),
+        drive(context, dir, guest).instrument(tracing::debug_span!("guest.prepare.config_drive")),
     )?;
     leases.extend(lease);
     let [root, ephemeral, swap] = disks;

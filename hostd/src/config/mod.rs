@@ -5,6 +5,7 @@
 mod sections;
 
 use hostd_kit::paths::Layout;
+use humilis_trace::TraceConfig;
 use serde::Deserialize;
 use std::{
     fs, io,
@@ -39,6 +40,8 @@ pub struct Config {
     pub network: Network,
     /// What listens on this host alone.
     pub local: Local,
+    /// Where traces go.
+    pub trace: TraceConfig,
 }
 
 impl Default for Config {
@@ -53,6 +56,7 @@ impl Default for Config {
             images: Images::default(),
             network: Network::default(),
             local: Local::default(),
+            trace: TraceConfig::default(),
         }
     }
 }

@@ -54,6 +54,8 @@ pub struct Plan {
     pub resources: (u32, u64, u64),
     /// What hostd is called; empty: as the machine is.
     pub hostname: String,
+    /// The collector to which both daemons send traces; empty: none.
+    pub traces: String,
     /// Further lines at the end of the controller's configuration.
     pub controller_lines: String,
 }
@@ -102,6 +104,7 @@ impl Plan {
             password: "secret".to_owned(),
             resources: (0, 0, 0),
             hostname: String::new(),
+            traces: String::new(),
             controller_lines: String::new(),
         }
     }
@@ -157,8 +160,9 @@ impl Plan {
              [federation]\nlisten = '{dialled}:{federation}'\n\
              [metrics]\nlisten = '127.0.0.1:{metrics}'\n\
              [admin]\nlisten = '127.0.0.1:{admin}'\n\
+             [trace]\nendpoint = '{}'\n\
              [identity]\nadmin_password = '{password}'\n{}",
-            self.controller_lines
+            self.traces, self.controller_lines
         )
     }
 
@@ -173,8 +177,9 @@ impl Plan {
              [resources]\nvcpus = {vcpus}\nmemory_mib = {memory}\ndisk_gib = {disk}\n\
              [guests]\nvmm = '{vmm}'\nfirmware = '{firmware}'\ncgroup_parent = '{group}'\n\
              [network.physical.public]\ninterface = 'br-ex'\ncreate = true\nhost_addresses = ['{EXTERNAL_GATEWAY}/24']\nmasquerade = true\n\
-             [local]\nmetrics = '127.0.0.1:{metrics}'\n",
-            self.hostname, self.federation
+             [local]\nmetrics = '127.0.0.1:{metrics}'\n\
+             [trace]\nendpoint = '{}'\n",
+            self.hostname, self.federation, self.traces
         )
     }
 

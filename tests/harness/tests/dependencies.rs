@@ -38,6 +38,7 @@ const OWNERS: &[(&str, &[&str])] = &[
             "hostd/tests/",
         ],
     ),
+    ("opentelemetry", &["trace/"]),
     ("kvm_ioctls", &["vmm/sys/", "vmm/src/"]),
 ];
 

@@ -341,6 +341,7 @@ fn assemble(
         spec: Spec { launch_index: index, random_seed: random_seed(), availability_zone: zone, ..plan.spec.clone() },
         user_data: request.user_data.clone(),
         guest_password: String::new(),
+        request: Some(context.request_id().clone()),
         group_id: plan.group.as_ref().map(|group| group.id.clone()),
         desired: Wanted::UNPUBLISHED,
         gone: true,

@@ -92,6 +92,7 @@ fn guest(server: &Server, ports: &[AttachedPort], grace_seconds: u32) -> Desired
         ports: ports.iter().map(|port| port.id).collect(),
         metadata: metadata(server, ports),
         config_drive: spec.config_drive,
+        request: server.request.clone(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Servers as compute thinks of them.
 
 use super::spec::Spec;
-use controller_base::id::{HostId, ProjectId, ServerId, UserId};
+use controller_base::id::{HostId, ProjectId, RequestId, ServerId, UserId};
 use controller_base::{Generation, Timestamp};
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -49,6 +49,8 @@ pub struct Server {
     pub user_data: Option<String>,
     /// The password that the guest made for itself, encrypted for its owner's key; empty: none.
     pub guest_password: String,
+    /// The request on whose behalf it changed last; what its host does about it is logged and traced under this id.
+    pub request: Option<RequestId>,
     /// Its server group.
     pub group_id: Option<String>,
     /// What its host is told.

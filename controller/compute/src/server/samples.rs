@@ -74,6 +74,7 @@ pub fn server() -> Server {
         spec: spec(),
         user_data: None,
         guest_password: String::new(),
+        request: None,
         group_id: None,
         desired: Wanted { published: true, ..Wanted::UNPUBLISHED },
         gone: false,

@@ -6,7 +6,7 @@
 use super::model::{Fault, Lock, Placed, PowerState, Server, VmState, Wanted};
 use crate::row::Reader;
 use controller_base::id::{HostId, ProjectId, ServerId};
-use controller_base::{Generation, Timestamp};
+use controller_base::{Generation, Timestamp, request};
 use controller_db::{AnyRow, DbError, Filter, Value, flag, json};
 use serde::{Deserialize, Serialize};
 use sqlx::AnyConnection;
@@ -15,7 +15,7 @@ use sqlx::AnyConnection;
 pub(crate) const SELECT_SLIM: &str = "SELECT id, project_id, user_id, name, hostname, description, vm_state, task_state, \
     task_since, power_state, host_id, host_name, access_ipv4, access_ipv6, metadata, tags, lock_by, lock_reason, fault, spec, \
     group_id, published, running, boot_count, boot_hard, desired_generation, power_generation, gone, created_at, updated_at, \
-    launched_at, deleted_at, generation, guest_password, NULL FROM compute_server";
+    launched_at, deleted_at, generation, guest_password, request_id, NULL FROM compute_server";
 
 /// What a list without details shows, and where it goes on: id and name.
 pub(crate) const SELECT_BRIEF: &str = "SELECT id, name FROM compute_server";
@@ -24,7 +24,7 @@ pub(crate) const SELECT_BRIEF: &str = "SELECT id, name FROM compute_server";
 pub(crate) const SELECT: &str = "SELECT id, project_id, user_id, name, hostname, description, vm_state, task_state, \
     task_since, power_state, host_id, host_name, access_ipv4, access_ipv6, metadata, tags, lock_by, lock_reason, fault, spec, \
     group_id, published, running, boot_count, boot_hard, desired_generation, power_generation, gone, created_at, updated_at, \
-    launched_at, deleted_at, generation, guest_password, user_data FROM compute_server";
+    launched_at, deleted_at, generation, guest_password, request_id, user_data FROM compute_server";
 
 #[derive(Serialize, Deserialize)]
 struct StoredFault {
@@ -87,9 +87,9 @@ pub(crate) async fn insert(connection: &mut AnyConnection, server: &Server) -> R
         task_state, task_since, power_state, host_id, host_name, access_ipv4, access_ipv6, metadata, tags, lock_by, \
         lock_reason, fault, spec, user_data, group_id, published, running, boot_count, boot_hard, desired_generation, \
         power_generation, gone, created_at, updated_at, launched_at, deleted_at, generation, flavor_id, image_id, key_name, \
-        reservation_id, availability_zone, config_drive, vcpus, memory_mib, disk_gib) \
+        reservation_id, availability_zone, config_drive, vcpus, memory_mib, disk_gib, request_id) \
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, \
-        $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40, $41, $42, $43)";
+        $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40, $41, $42, $43, $44)";
     let spec = &server.spec;
     let host = server.host.as_ref();
     sqlx::query(INSERT)
@@ -136,19 +136,21 @@ pub(crate) async fn insert(connection: &mut AnyConnection, server: &Server) -> R
         .bind(i64::from(spec.flavor.vcpus))
         .bind(count(spec.flavor.memory_mib))
         .bind(count(spec.flavor.disk_gib()))
+        .bind(request::current().map(String::from))
         .execute(connection)
         .await?;
     Ok(())
 }
 
 /// Writes what can change of a server, if its row still has the generation that `server` was read with. False: somebody else
-/// was faster; read again.
+/// was faster; read again. The request on whose behalf it is written is written with it.
 pub(crate) async fn update(connection: &mut AnyConnection, server: &Server) -> Result<bool, DbError> {
     const UPDATE: &str = "UPDATE compute_server SET name = $3, hostname = $4, description = $5, vm_state = $6, \
         task_state = $7, task_since = $8, power_state = $9, host_id = $10, host_name = $11, access_ipv4 = $12, \
         access_ipv6 = $13, metadata = $14, tags = $15, lock_by = $16, lock_reason = $17, fault = $18, published = $19, \
         running = $20, boot_count = $21, boot_hard = $22, desired_generation = $23, power_generation = $24, gone = $25, \
-        updated_at = $26, launched_at = $27, deleted_at = $28, guest_password = $29, generation = generation + 1 \
+        updated_at = $26, launched_at = $27, deleted_at = $28, guest_password = $29, \
+        request_id = COALESCE($30, request_id), generation = generation + 1 \
         WHERE id = $1 AND generation = $2";
     let host = server.host.as_ref();
     let done = sqlx::query(UPDATE)
@@ -181,6 +183,7 @@ pub(crate) async fn update(connection: &mut AnyConnection, server: &Server) -> R
         .bind(server.launched_at.map(|at| at.0))
         .bind(server.deleted_at.map(|at| at.0))
         .bind(server.guest_password.clone())
+        .bind(request::current().map(String::from))
         .execute(connection)
         .await?;
     Ok(done.rows_affected() == 1)
@@ -230,6 +233,7 @@ pub(crate) fn read(row: &AnyRow) -> Result<Server, DbError> {
         deleted_at: row.int_or_null()?.map(Timestamp),
         generation: Generation(row.int()?),
         guest_password: row.text()?,
+        request: row.parsed_or_null()?,
         user_data: row.text_or_null()?,
     })
 }

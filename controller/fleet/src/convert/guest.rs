@@ -22,6 +22,7 @@ impl IntoWire for DesiredGuest {
             port_ids: texts(&self.ports),
             metadata: Some(self.metadata.into_wire()),
             config_drive: self.config_drive,
+            request_id: self.request.map(String::from).unwrap_or_default(),
         }
     }
 }

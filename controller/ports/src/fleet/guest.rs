@@ -1,6 +1,6 @@
 //! What a host needs to know of a server.
 
-use controller_base::id::{ImageId, PortId, ProjectId, UserId};
+use controller_base::id::{ImageId, PortId, ProjectId, RequestId, UserId};
 use std::collections::BTreeMap;
 
 /// A server as it shall be on its host.
@@ -30,6 +30,8 @@ pub struct DesiredGuest {
     pub metadata: GuestMetadata,
     /// Whether it gets a config drive.
     pub config_drive: bool,
+    /// The request on whose behalf it changed last.
+    pub request: Option<RequestId>,
 }
 
 /// Shall a guest run, and how it is brought there.

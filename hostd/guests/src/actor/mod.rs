@@ -28,6 +28,7 @@ use std::{
     time::{Duration, Instant},
 };
 use tokio::sync::watch;
+use tracing::Instrument as _;
 use vmm_control::message::{ExitStatus, Status};
 
 /// Waits between attempts to remove a guest grow from the first to the second.
@@ -116,10 +117,16 @@ impl Actor {
                 }
                 Action::Start => {
                     if let Some(guest) = wish.guest() {
-                        self.start(guest).await;
+                        let request_id = asked_by(guest);
+                        let span = tracing::info_span!("guest.start", guest = %self.id, guest.generation, request_id);
+                        self.start(guest).instrument(span).await;
                     }
                 }
-                Action::PressPowerButton => self.press_power_button(desired.map(|(_, power)| power)).await,
+                Action::PressPowerButton => {
+                    let request_id = wish.guest().and_then(|guest| asked_by(guest));
+                    let span = tracing::info_span!("guest.power_button", guest = %self.id, request_id);
+                    self.press_power_button(desired.map(|(_, power)| power)).instrument(span).await;
+                }
                 Action::Kill => self.kill(matches!(wish, Wish::Absent)).await,
                 Action::AcceptStop => {
                     self.record.ended = Some(EndedBy::Request);
@@ -360,4 +367,9 @@ fn judge(running: &Running, exit: Exit, said: bool) -> (EndedBy, String) {
         Exit::Status(code) => (EndedBy::Crash, format!("the guest's process ended with status {code}")),
         Exit::Signal(signal) => (EndedBy::Crash, format!("the guest's process was ended by signal {signal}")),
     }
+}
+
+/// The request behind a guest's last change, if somebody asked for it.
+fn asked_by(guest: &Guest) -> Option<&str> {
+    Some(guest.request_id.as_str()).filter(|request| !request.is_empty())
 }

@@ -60,6 +60,7 @@ impl Actor {
 
     /// Nothing here waits: the process and its record come to be as a whole, unless hostd is killed in between.
     fn spawn(&mut self, guest: &Guest, mut prepared: Prepared) -> Result<Running, PrepareError> {
+        let _span = tracing::debug_span!("guest.spawn").entered();
         if self.record.uid == 0 {
             self.record.uid = self.context.uids.take()?;
         }

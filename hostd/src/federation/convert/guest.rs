@@ -38,6 +38,7 @@ pub(super) fn guest(id: &str, generation: u64, guest: wire::Guest) -> Result<Gue
         disks: disks(guest.root_disk.unwrap_or_default())?,
         metadata: Arc::new(metadata(guest.metadata.unwrap_or_default(), told, owner)?),
         config_drive: guest.config_drive,
+        request_id: guest.request_id,
         boot,
         ports,
         id,

@@ -31,9 +31,14 @@ pub fn prepare() -> Result<build::Programs> {
 impl Bench {
     /// Starts a cloud whose one host says that it has plenty.
     pub async fn start(programs: build::Programs) -> Result<Self> {
+        Self::traced(programs, String::new()).await
+    }
+
+    /// The same, with a collector for its traces.
+    pub async fn traced(programs: build::Programs, traces: String) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("humilis-bench-").tempdir()?;
-        let plan =
-            Plan { namespace: None, resources: (1024, 1 << 20, 1 << 16), ..Plan::private(programs, folder.path(), "") };
+        let resources = (1024, 1 << 20, 1 << 16);
+        let plan = Plan { namespace: None, resources, traces, ..Plan::private(programs, folder.path(), "") };
         let cloud = Cloud::start(plan)?;
         let client = cloud.client().await?;
         let file = cloud.plan.programs.guest.clone();

@@ -1,8 +1,11 @@
 //! `cargo xtask monitoring`: the rules and dashboards of `docs/monitoring` against a cloud that runs. A real Prometheus scrapes a controller and a
-//! hostd with guests; each query of each dashboard must find something, and every rule must be healthy.
+//! hostd with guests; each query of each dashboard must find something, and every rule must be healthy. A collector gets their traces.
+
+mod collector;
 
 use crate::{bench::cloud::Bench, demo};
 use anyhow::{Context as _, Result, bail, ensure};
+use collector::Collector;
 use humilis_harness::{
     build::{self, Profile},
     exec, isolate, paths,
@@ -57,10 +60,12 @@ impl Drop for Prometheus {
 }
 
 async fn scrape(programs: build::Programs, folder: &Path) -> Result<()> {
-    let bench = Bench::start(programs).await?;
+    let collector = Collector::start()?;
+    let bench = Bench::traced(programs, Collector::endpoint()).await?;
     for name in ["one", "two"] {
         let id = bench.post(name).await?;
         demo::active(&bench.client, &id, Duration::from_secs(60)).await?;
+        collector.check(&maker(&bench, &id).await?).await?;
     }
     let port = bench.cloud.plan.port;
     for (program, port) in [("controller", port + 2), ("hostd", port + 3)] {
@@ -82,6 +87,13 @@ async fn scrape(programs: build::Programs, folder: &Path) -> Result<()> {
     rules()?;
     drop(prometheus);
     Ok(())
+}
+
+/// The request that made a server.
+async fn maker(bench: &Bench, server: &str) -> Result<String> {
+    let path = format!("/servers/{server}/os-instance-actions");
+    let actions = bench.client.call("GET", "compute", &path, None).await?;
+    Ok(actions["instanceActions"][0]["request_id"].as_str().context("a server was made by nobody")?.to_owned())
 }
 
 /// promtool's own rules of naming and form.
