@@ -10,7 +10,7 @@ use hostd::{
     update::{self, Outcome},
 };
 use hostd_kit::fault::Point;
-use humilis_trace::{Service, Traces};
+use humilis_trace::{Service, TraceError, Traces};
 use std::{
     io::IsTerminal,
     path::{Path, PathBuf},
@@ -102,7 +102,8 @@ fn main() -> anyhow::Result<ExitCode> {
 async fn command(command: Option<Command>, config: Config) -> anyhow::Result<ExitCode> {
     match command {
         None => {
-            let traces = log(&config)?;
+            let traces = traces(&config)?;
+            log(&config, traces.as_ref())?;
             let ended = daemon::run(config).await;
             if let Some(traces) = traces {
                 traces.finish();
@@ -110,7 +111,7 @@ async fn command(command: Option<Command>, config: Config) -> anyhow::Result<Exi
             ended?;
         }
         Some(Command::Enrol { controller, ca_fingerprint, token }) => {
-            log(&config)?;
+            log(&config, None)?;
             let url = controller.unwrap_or_else(|| config.controller.enrolment_url());
             let layout = config.layout();
             layout.create()?;
@@ -121,12 +122,12 @@ async fn command(command: Option<Command>, config: Config) -> anyhow::Result<Exi
         Some(Command::Audit { json }) => return audit(&config, json).await,
         Some(Command::Update { bundle }) => return update(bundle).await,
         Some(Command::ShutDownGuests { seconds }) => {
-            log(&config)?;
+            log(&config, None)?;
             let ended = daemon::shut_down_guests(&config, Duration::from_secs(seconds)).await?;
             println!("{} guests powered off, {} were ended", ended.gracefully, ended.forced);
         }
         Some(Command::Dismantle { seconds }) => {
-            log(&config)?;
+            log(&config, None)?;
             daemon::dismantle(&config, Duration::from_secs(seconds)).await?;
         }
         Some(Command::Config) => print!("{DEFAULT_FILE}"),
@@ -163,13 +164,16 @@ async fn audit(config: &Config, json: bool) -> anyhow::Result<ExitCode> {
     Ok(if found { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-fn log(config: &Config) -> anyhow::Result<Option<Traces>> {
+/// The daemon's traces; a short command has none.
+fn traces(config: &Config) -> Result<Option<Traces>, TraceError> {
+    let machine = config.hostname();
+    Traces::start(&config.trace, Service { name: "hostd", version: env!("CARGO_PKG_VERSION"), machine: &machine })
+}
+
+fn log(config: &Config, traces: Option<&Traces>) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&config.log).with_context(|| format!("log filter {:?}", config.log))?;
     let terminal = std::io::stderr().is_terminal();
-    let machine = config.hostname();
-    let service = Service { name: "hostd", version: env!("CARGO_PKG_VERSION"), machine: &machine };
-    let traces = Traces::start(&config.trace, service)?;
     let logs = fmt::layer().with_writer(std::io::stderr).with_ansi(terminal).with_filter(filter);
-    tracing_subscriber::registry().with(traces.as_ref().map(Traces::layer)).with(logs).init();
-    Ok(traces)
+    tracing_subscriber::registry().with(traces.map(Traces::layer)).with(logs).init();
+    Ok(())
 }

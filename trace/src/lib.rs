@@ -22,7 +22,8 @@ use opentelemetry_sdk::{
 };
 use serde::Deserialize;
 use spans::Spans;
-use std::{fmt, fs, io, path::PathBuf, sync::Arc, time::Duration};
+use std::{error::Error, fmt, fs, path::PathBuf, sync::Arc, time::Duration};
+use tracing::{Level, Metadata};
 use tracing_subscriber::{Layer, filter::FilterFn, registry::LookupSpan};
 
 /// How long what is left may take to be sent at the end.
@@ -59,18 +60,12 @@ pub struct Service<'a> {
     pub machine: &'a str,
 }
 
-/// Traces cannot be sent.
+/// What is configured cannot be meant.
 #[derive(Debug, thiserror::Error)]
 pub enum TraceError {
     /// It is no share.
     #[error("trace.sample is {0}, not between 0 and 1")]
     Sample(f64),
-    /// The certificates cannot be read.
-    #[error("trace.ca cannot be read")]
-    Authority(#[source] io::Error),
-    /// The endpoint is none.
-    #[error("trace.endpoint cannot be used: {0}")]
-    Endpoint(String),
 }
 
 /// Sends spans for as long as the program runs. Cheap to clone.
@@ -88,10 +83,11 @@ impl fmt::Debug for Traces {
 }
 
 impl Traces {
-    /// Starts sending, inside a tokio runtime; `None`: nobody wants traces. A collector that is away costs spans, nothing else.
+    /// Starts sending, inside a tokio runtime; `None`: nobody wants traces, or they cannot be sent, which is said on standard error (there is no
+    /// log yet) and costs nothing else: a lost certificate is no reason for a host to stay down.
     ///
     /// # Errors
-    /// When the configuration cannot be used.
+    /// When the configuration cannot be meant.
     pub fn start(config: &TraceConfig, service: Service<'_>) -> Result<Option<Self>, TraceError> {
         if !(0.0..=1.0).contains(&config.sample) {
             return Err(TraceError::Sample(config.sample));
@@ -99,11 +95,13 @@ impl Traces {
         if config.endpoint.is_empty() {
             return Ok(None);
         }
-        let mut exporter = SpanExporter::builder().with_tonic().with_endpoint(&config.endpoint);
-        if config.endpoint.starts_with("https:") {
-            exporter = exporter.with_tls_config(tls(config)?);
-        }
-        let exporter = exporter.build().map_err(|error| TraceError::Endpoint(error.to_string()))?;
+        let exporter = match exporter(config) {
+            Ok(exporter) => exporter,
+            Err(error) => {
+                eprintln!("no traces: {} cannot be used: {error}", config.endpoint);
+                return Ok(None);
+            }
+        };
         let mut processor = BatchSpanProcessor::builder(exporter).build();
         let resource = Resource::builder().with_service_name(service.name).with_attributes([
             KeyValue::new("service.version", service.version),
@@ -122,8 +120,9 @@ impl Traces {
     {
         // The libraries' own spans are theirs, and sending would speak of itself.
         let ours = |target: &str| ["controller", "hostd", "humilis"].iter().any(|name| target.starts_with(name));
-        let filter = FilterFn::new(move |meta| *meta.level() <= tracing::Level::DEBUG && ours(meta.target()));
-        Spans::new(self.clone()).with_filter(filter.with_max_level_hint(tracing::Level::DEBUG))
+        let heard = |meta: &Metadata<'_>| *meta.level() <= if meta.is_span() { Level::DEBUG } else { Level::WARN };
+        let filter = FilterFn::new(move |meta| heard(meta) && ours(meta.target()));
+        Spans::new(self.clone()).with_filter(filter.with_max_level_hint(Level::DEBUG))
     }
 
     /// Sends what is left, at the program's end.
@@ -134,12 +133,17 @@ impl Traces {
     }
 }
 
-fn tls(config: &TraceConfig) -> Result<ClientTlsConfig, TraceError> {
-    if config.ca.as_os_str().is_empty() {
-        return Ok(ClientTlsConfig::new().with_native_roots());
+fn exporter(config: &TraceConfig) -> Result<SpanExporter, Box<dyn Error>> {
+    let mut exporter = SpanExporter::builder().with_tonic().with_endpoint(&config.endpoint);
+    if config.endpoint.starts_with("https:") {
+        let tls = ClientTlsConfig::new();
+        exporter = exporter.with_tls_config(if config.ca.as_os_str().is_empty() {
+            tls.with_native_roots()
+        } else {
+            tls.ca_certificate(Certificate::from_pem(fs::read(&config.ca)?))
+        });
     }
-    let pem = fs::read(&config.ca).map_err(TraceError::Authority)?;
-    Ok(ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem)))
+    Ok(exporter.build()?)
 }
 
 #[cfg(test)]
@@ -157,8 +161,14 @@ mod tests {
     fn what_cannot_be_meant_is_refused() {
         let sample = toml::from_str("sample = 1.5").unwrap();
         assert!(matches!(Traces::start(&sample, SERVICE), Err(TraceError::Sample(_))));
-        let ca = toml::from_str("endpoint = 'https://a:1'\nca = '/nowhere'").unwrap();
-        assert!(matches!(Traces::start(&ca, SERVICE), Err(TraceError::Authority(_))));
         assert!(toml::from_str::<TraceConfig>("endpont = ''").is_err());
+    }
+
+    #[test]
+    fn what_is_missing_costs_the_traces_and_nothing_else() {
+        for lines in ["endpoint = 'https://a:1'\nca = '/nowhere'", "endpoint = 'no address'"] {
+            let config = toml::from_str(lines).unwrap();
+            assert!(Traces::start(&config, SERVICE).unwrap().is_none(), "{lines}");
+        }
     }
 }

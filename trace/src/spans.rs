@@ -18,6 +18,8 @@ use tracing_subscriber::{Layer, layer::Context, registry::LookupSpan};
 const REQUEST: &str = "http.request";
 /// Of one span: warnings and errors beyond these are in the log alone.
 const EVENTS: usize = 32;
+/// Bytes of a text: a path is a client's to choose.
+const LONGEST: usize = 1024;
 
 /// The layer.
 pub(crate) struct Spans {
@@ -70,14 +72,18 @@ where
 {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
         let Some(span) = context.span(id) else { return };
-        let mut said = Said { first: span.name() == REQUEST, ..Said::default() };
-        attributes.record(&mut said);
+        let first = span.name() == REQUEST;
         let above = span.parent().and_then(|parent| parent.extensions().get::<Place>().copied());
-        let asked = || said.request.as_deref().and_then(|request| Place::of_request(request, said.first));
-        let place = above.map(Place::child).or_else(asked).unwrap_or_else(Place::alone);
+        let place = above.map(Place::child).unwrap_or_else(|| {
+            let mut asked = Asked(None);
+            attributes.record(&mut asked);
+            asked.0.and_then(|request| Place::of_request(&request, first)).unwrap_or_else(Place::alone)
+        });
         let mut extensions = span.extensions_mut();
         extensions.insert(place);
         if place.is_sampled(self.traces.sample) {
+            let mut said = Said { first, ..Said::default() };
+            attributes.record(&mut said);
             extensions.insert(Open { place, started: now(), said, events: SpanEvents::default(), failed: None });
         }
     }
@@ -120,11 +126,25 @@ where
     }
 }
 
+/// On whose behalf a span is.
+struct Asked(Option<String>);
+
+impl Visit for Asked {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        if field.name() == "request_id" {
+            self.0 = Some(format!("{value:?}"));
+        }
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.record_debug(field, &format_args!("{value}"));
+    }
+}
+
 /// What a span or an event says of itself.
 #[derive(Default)]
 struct Said {
     attributes: Vec<KeyValue>,
-    request: Option<String>,
     message: Option<String>,
     first: bool,
     status: i64,
@@ -156,13 +176,10 @@ impl Said {
 
 impl Visit for Said {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        let text = format!("{value:?}");
+        let mut text = format!("{value:?}");
+        text.truncate(text.floor_char_boundary(LONGEST));
         match field.name() {
             "message" => self.message = Some(text),
-            "request_id" => {
-                self.request = Some(text.clone());
-                self.add(field, text);
-            }
             _ => self.add(field, text),
         }
     }
@@ -257,6 +274,13 @@ mod tests {
         assert_eq!(spans[0].parent_span_id.to_string(), "a16570867728950e");
         assert!(spans[0].parent_span_is_remote);
         assert_eq!(spans[0].status, Status::error("it does not start"));
+    }
+
+    #[test]
+    fn a_text_that_a_client_chose_is_cut() {
+        let spans = sent(1.0, || drop(tracing::info_span!("http.request", path = "é".repeat(LONGEST))));
+        let Some(Value::String(path)) = value(&spans[0], "url.path") else { panic!("{spans:?}") };
+        assert_eq!(path.as_str().len(), LONGEST);
     }
 
     #[test]

@@ -18,7 +18,7 @@ const SQLITE_READERS: u32 = 4;
 const POSTGRES_CONNECTIONS: u32 = 16;
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(15);
 /// A connection to PostgreSQL that was idle for so long is asked whether it still is one. All were when they were given back.
-const STALE: Duration = Duration::from_secs(1);
+const STALE: Duration = Duration::from_millis(100);
 
 /// The database. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -98,8 +98,10 @@ async fn connect(url: &str, dialect: Dialect, writes: bool, connections: u32) ->
         .test_before_acquire(false)
         .before_acquire(move |connection, idle| {
             Box::pin(async move {
-                let stale = dialect == Dialect::Postgres && idle.idle_for >= STALE;
-                Ok(!stale || connection.ping().await.is_ok())
+                if dialect == Dialect::Postgres && idle.idle_for >= STALE {
+                    connection.ping().await?;
+                }
+                Ok(true)
             })
         })
         .after_connect(move |connection, _| {

@@ -10,12 +10,16 @@ use crate::{
     store,
 };
 use controller_base::id::HostId;
+use controller_db::DbError;
 use controller_ports::fleet::ClockOffset;
 use humilis_proto::federation as wire;
 use prost::Message as _;
 use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 use tokio::time::sleep;
@@ -36,7 +40,18 @@ const NOTABLE: i64 = 10_000;
 const GATHER: Duration = Duration::from_secs(1);
 
 /// Measurements that are not written down yet.
-pub(crate) type Measured = Mutex<HashMap<HostId, ClockOffset>>;
+#[derive(Default)]
+pub(crate) struct Measured {
+    // In an order, so that controllers which write the same hosts wait for each other rather than block each other.
+    waiting: Mutex<BTreeMap<HostId, ClockOffset>>,
+    writing: AtomicBool,
+}
+
+impl Measured {
+    fn waiting(&self) -> MutexGuard<'_, BTreeMap<HostId, ClockOffset>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// Measures for as long as it is polled.
 pub(crate) async fn watch(hub: &Arc<Hub>, host: HostId, hostname: &str, session: &SessionHandle) {
@@ -101,33 +116,43 @@ fn warn(hostname: &str, offset: ClockOffset, warned: bool) -> bool {
 
 /// Has it written down, soon: after a mass return a thousand hosts' clocks are one transaction a second, not a thousand.
 fn note(hub: &Arc<Hub>, host: HostId, offset: ClockOffset) {
-    let mut measured = hub.measured.lock().unwrap_or_else(PoisonError::into_inner);
-    measured.insert(host, offset);
-    // Whoever is first writes what the others add meanwhile.
-    if measured.len() == 1 {
+    let mut waiting = hub.measured.waiting();
+    waiting.insert(host, offset);
+    // One writes, also what the others add meanwhile.
+    if !hub.measured.writing.swap(true, Ordering::AcqRel) {
         let hub = hub.clone();
-        tokio::spawn(async move { write(&hub).await });
+        tokio::spawn(async move { write_all(&hub).await });
     }
 }
 
-async fn write(hub: &Arc<Hub>) {
-    sleep(GATHER).await;
-    let measured = std::mem::take(&mut *hub.measured.lock().unwrap_or_else(PoisonError::into_inner));
-    let written = async {
-        let mut tx = hub.db.begin().await?;
-        for (host, offset) in &measured {
-            store::set_clock(&mut tx, *host, *offset).await?;
+async fn write_all(hub: &Hub) {
+    loop {
+        sleep(GATHER).await;
+        let measured = std::mem::take(&mut *hub.measured.waiting());
+        if let Err(error) = write(hub, &measured).await {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(error, "hosts' clocks could not be written down; tried again");
+            let mut waiting = hub.measured.waiting();
+            for (host, offset) in measured {
+                waiting.entry(host).or_insert(offset);
+            }
         }
-        // They will be measured again.
-        tx.commit_soon().await
-    };
-    if let Err(error) = written.await {
-        let error = &error as &dyn std::error::Error;
-        tracing::warn!(error, "hosts' clocks could not be written down; tried again");
-        for (host, offset) in measured {
-            note(hub, host, offset);
+        let waiting = hub.measured.waiting();
+        if waiting.is_empty() {
+            // Whoever adds one holds the lock.
+            hub.measured.writing.store(false, Ordering::Release);
+            return;
         }
     }
+}
+
+async fn write(hub: &Hub, measured: &BTreeMap<HostId, ClockOffset>) -> Result<(), DbError> {
+    let mut tx = hub.db.begin().await?;
+    for (host, offset) in measured {
+        store::set_clock(&mut tx, *host, *offset).await?;
+    }
+    // They will be measured again.
+    tx.commit_soon().await
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use super::{maybe, signed};
 use crate::host::Member;
 use controller_base::Timestamp;
 use controller_base::id::HostId;
-use controller_db::{Conn, Db, DbError, Filter, Tx, Value};
+use controller_db::{Conn, Db, DbError, Dialect, Filter, Tx, Value};
 use controller_ports::fleet::{Admission, ClockOffset, Host, HostResources, Membership, NumaNode};
 use serde_json::json;
 use sqlx::{AnyConnection, Row as _, any::AnyRow};
@@ -95,6 +95,10 @@ pub(crate) async fn set_clock(tx: &mut Tx, id: HostId, clock: ClockOffset) -> Re
 /// At the controller's start no host is connected.
 pub(crate) async fn disconnect_all(db: &Db) -> Result<(), DbError> {
     let mut tx = db.begin().await?;
+    if db.dialect() == Dialect::Postgres {
+        // In the order in which another controller may just be writing them.
+        sqlx::query("SELECT id FROM fleet_host ORDER BY id FOR UPDATE").fetch_all(&mut *tx).await?;
+    }
     sqlx::query("UPDATE fleet_host SET connected = 0 WHERE connected = 1").execute(&mut *tx).await?;
     tx.commit().await
 }

@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use controller_web::{ApiError, Context};
 use futures::StreamExt as _;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
+use tracing::Instrument as _;
 
 pub async fn upload(
     State(images): State<ImageService>,
@@ -25,7 +26,7 @@ pub async fn upload(
     context.enforce("upload_image", &target(&image))?;
     let (image, upload) = images.begin_upload(image).await?;
     // A client that goes away drops this future; the rest then runs on, so that the image does not stay `saving`.
-    let saved = tokio::spawn(save(images, image, upload, body.into_data_stream())).await;
+    let saved = tokio::spawn(save(images, image, upload, body.into_data_stream()).in_current_span()).await;
     saved.map_err(ApiError::internal)??;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -117,7 +117,9 @@ impl Actor {
                 }
                 Action::Start => {
                     if let Some(guest) = wish.guest() {
-                        let request_id = asked_by(guest);
+                        // One that starts again, or after its host did, starts on nobody's behalf.
+                        let anew = guest.power.boot_count > self.record.boot_count;
+                        let request_id = asked_by(guest).filter(|_| anew);
                         let span = tracing::info_span!("guest.start", guest = %self.id, guest.generation, request_id);
                         self.start(guest).instrument(span).await;
                     }
@@ -127,7 +129,11 @@ impl Actor {
                     let span = tracing::info_span!("guest.power_button", guest = %self.id, request_id);
                     self.press_power_button(desired.map(|(_, power)| power)).instrument(span).await;
                 }
-                Action::Kill => self.kill(matches!(wish, Wish::Absent)).await,
+                Action::Kill => {
+                    let request_id = wish.guest().and_then(|guest| asked_by(guest));
+                    let span = tracing::info_span!("guest.kill", guest = %self.id, request_id);
+                    self.kill(matches!(wish, Wish::Absent)).instrument(span).await;
+                }
                 Action::AcceptStop => {
                     self.record.ended = Some(EndedBy::Request);
                     self.store();
@@ -197,6 +203,9 @@ impl Actor {
         let Some(running) = self.running.take() else { return };
         fault::reach(Point::GuestEnded);
         let asked = running.phase != Process::Running;
+        let wish = self.wishes.borrow().clone();
+        let request_id = wish.guest().filter(|_| asked).and_then(|guest| asked_by(guest));
+        let _span = tracing::info_span!("guest.ended", guest = %self.id, request_id).entered();
         let (by, reason) = judge(&running, exit, crate::console::says_powered_off(&self.dir.log()));
         self.record.process = None;
         self.record.reason = String::new();

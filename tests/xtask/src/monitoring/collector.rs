@@ -14,7 +14,10 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
-use tonic::{Request, Response, Status, transport::Server};
+use tonic::{
+    Request, Response, Status,
+    transport::{Server, server::TcpIncoming},
+};
 
 /// Where it listens.
 const ADDRESS: &str = "127.0.0.1:4317";
@@ -58,7 +61,8 @@ impl Collector {
     pub(super) fn start() -> Result<Self> {
         let collector = Self::default();
         let server = Server::builder().add_service(TraceServiceServer::new(collector.clone()));
-        tokio::spawn(server.serve(ADDRESS.parse()?));
+        let listener = TcpIncoming::bind(ADDRESS.parse()?)?;
+        tokio::spawn(server.serve_with_incoming(listener));
         Ok(collector)
     }
 
