@@ -14,6 +14,7 @@
 
 pub mod audit;
 pub mod config;
+mod cpu;
 pub mod daemon;
 pub mod delivery;
 pub mod desired;

@@ -1,6 +1,6 @@
 //! What this host is and offers, for its greeting.
 
-use crate::{config::Config, numa, update};
+use crate::{config::Config, cpu, numa, update};
 use humilis_proto::federation as wire;
 use nix::sys::statvfs::statvfs;
 use sha2::{Digest, Sha256};
@@ -19,6 +19,7 @@ pub fn hello(config: &Config) -> wire::Hello {
         machine: machine(),
         appliance_version: update::running().ok().flatten().unwrap_or_default(),
         numa_nodes: numa::nodes(),
+        cpu: Some(cpu::found()),
     }
 }
 

@@ -1,8 +1,8 @@
 //! Which hosts a server may go to, and which of them are better: pure. The choice itself is made in [`crate::view`], whose order is this one.
 
-use crate::{Order, Ratios, provider::Provider};
+use crate::{Order, Ratios, provider::Provider, traits};
 use controller_base::Timestamp;
-use controller_ports::placement::{Constraints, HostUsage, Resources};
+use controller_ports::placement::{Constraints, Resources};
 use std::{cmp::Reverse, ops::RangeInclusive};
 
 /// A host that was away no longer than this is probably being restarted, and will find what it shall run when it is back.
@@ -16,7 +16,7 @@ pub(crate) fn suits(
     ratios: &Ratios,
     now: Timestamp,
 ) -> bool {
-    accepts(provider, wanted, ratios, now) && allowed(&provider.usage, constraints)
+    accepts(provider, wanted, ratios, now) && allowed(provider, constraints)
 }
 
 /// Whether something new may go there now.
@@ -63,10 +63,13 @@ fn free_memory(provider: &Provider, ratios: &Ratios) -> u64 {
     ratios.capacity(provider.usage.total).memory_mib.saturating_sub(provider.usage.used.memory_mib)
 }
 
-fn allowed(usage: &HostUsage, constraints: &Constraints) -> bool {
+fn allowed(provider: &Provider, constraints: &Constraints) -> bool {
+    let usage = &provider.usage;
     let named = constraints.hostname.as_ref().is_none_or(|name| *name == usage.hostname);
     let among = constraints.only.as_ref().is_none_or(|only| only.contains(&usage.host_id));
-    named && among && !constraints.avoid.contains(&usage.host_id)
+    let has = |name: &String| traits::has(provider, name);
+    let able = constraints.required.iter().all(has) && !constraints.forbidden.iter().any(has);
+    named && among && able && !constraints.avoid.contains(&usage.host_id)
 }
 
 /// One server never gets more than the host really has, whatever the ratios promise to many. What it does not want may be gone.
@@ -85,6 +88,7 @@ mod tests {
     use super::*;
     use crate::view::{Loaded, Stamp, View};
     use controller_base::{Generation, id::HostId};
+    use controller_ports::placement::HostUsage;
     use std::time::Duration;
 
     const NOW: Timestamp = Timestamp(1_000_000_000);
@@ -101,6 +105,7 @@ mod tests {
             generation: Generation::FIRST,
             away_since: None,
             closed: false,
+            cpu: traits::Cpu::default(),
             modified_at: NOW,
         }
     }
@@ -127,6 +132,23 @@ mod tests {
         assert_eq!(chosen(&hosts, server(1, 512), &Constraints::default()).as_deref(), Some("b"));
         let equal = [host("y", 4096, 0), host("x", 4096, 0)];
         assert_eq!(chosen(&equal, server(1, 512), &Constraints::default()).as_deref(), Some("x"));
+    }
+
+    #[test]
+    fn a_host_has_what_is_required_and_nothing_forbidden() {
+        let mut hosts = [host("a", 4096, 0), host("b", 4096, 1000)];
+        hosts[1].cpu = traits::Cpu::of_features(&["avx2".to_owned()]);
+        let chosen = |required: &[&str], forbidden: &[&str]| {
+            let [required, forbidden] = [required, forbidden].map(|names| names.iter().map(|name| (*name).to_owned()));
+            let constraints =
+                Constraints { required: required.collect(), forbidden: forbidden.collect(), ..Constraints::default() };
+            chosen(&hosts, server(1, 512), &constraints)
+        };
+        assert_eq!(chosen(&[], &[]).as_deref(), Some("a"));
+        assert_eq!(chosen(&["HW_CPU_X86_AVX2", "COMPUTE_NODE"], &[]).as_deref(), Some("b"));
+        assert_eq!(chosen(&[], &["HW_CPU_X86_AVX2"]).as_deref(), Some("a"));
+        assert_eq!(chosen(&["HW_CPU_X86_AVX512F"], &[]), None);
+        assert_eq!(chosen(&["CUSTOM_UNHEARD_OF"], &[]), None);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use crate::{
     allocation::Allocation,
     provider::Provider,
+    traits::Cpu,
     view::{Loaded, Stamp},
 };
 use controller_base::id::{HostId, ProjectId, ServerId, UserId};
@@ -51,9 +52,10 @@ UPDATE placement_host SET modified_at = updated_at;",
         sql: "ALTER TABLE placement_host ADD COLUMN stamp BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE placement_host ADD COLUMN former_stamp BIGINT NOT NULL DEFAULT 0;",
     },
+    Migration { name: "0006_cpu", sql: "ALTER TABLE placement_host ADD COLUMN cpu TEXT NOT NULL DEFAULT '';" },
 ];
 
-const USAGE: &str = "SELECT h.host_id, h.hostname, h.up, h.closed, h.updated_at, h.modified_at, h.vcpus, h.memory_mib, h.disk_gib, h.generation, h.stamp, \
+const USAGE: &str = "SELECT h.host_id, h.hostname, h.up, h.closed, h.updated_at, h.modified_at, h.vcpus, h.memory_mib, h.disk_gib, h.generation, h.stamp, h.cpu, \
     COALESCE(c.vcpus, 0) AS used_vcpus, COALESCE(c.memory_mib, 0) AS used_memory_mib, \
     COALESCE(c.disk_gib, 0) AS used_disk_gib, COALESCE(c.servers, 0) AS servers \
     FROM placement_host h LEFT JOIN (SELECT host_id, CAST(SUM(vcpus) AS BIGINT) AS vcpus, \
@@ -78,7 +80,7 @@ pub(crate) async fn some(
     hosts: impl Iterator<Item = HostId>,
 ) -> Result<Vec<Loaded>, DbError> {
     let select = "SELECT h.host_id, h.hostname, h.up, h.closed, h.updated_at, h.modified_at, h.vcpus, h.memory_mib, \
-        h.disk_gib, h.generation, h.stamp, CAST(COALESCE(SUM(c.vcpus), 0) AS BIGINT) AS used_vcpus, \
+        h.disk_gib, h.generation, h.stamp, h.cpu, CAST(COALESCE(SUM(c.vcpus), 0) AS BIGINT) AS used_vcpus, \
         CAST(COALESCE(SUM(c.memory_mib), 0) AS BIGINT) AS used_memory_mib, \
         CAST(COALESCE(SUM(c.disk_gib), 0) AS BIGINT) AS used_disk_gib, COUNT(c.host_id) AS servers \
         FROM placement_host h LEFT JOIN placement_claim c ON c.host_id = h.host_id";
@@ -90,10 +92,10 @@ pub(crate) async fn some(
 /// Notes what a host offers and how it stands; `updated_at` of one that is away is when it went.
 pub(crate) async fn put_host(connection: &mut AnyConnection, host: &Host, now: Timestamp) -> Result<(), DbError> {
     let upsert = "INSERT INTO placement_host (host_id, hostname, up, vcpus, memory_mib, disk_gib, generation, updated_at, \
-        closed, modified_at, stamp) VALUES ($1, $2, $3, $4, $5, $6, 1, $7, $8, $7, $9) ON CONFLICT (host_id) DO UPDATE SET \
+        closed, modified_at, stamp, cpu) VALUES ($1, $2, $3, $4, $5, $6, 1, $7, $8, $7, $9, $10) ON CONFLICT (host_id) DO UPDATE SET \
         hostname = excluded.hostname, up = excluded.up, vcpus = excluded.vcpus, memory_mib = excluded.memory_mib, \
         disk_gib = excluded.disk_gib, generation = placement_host.generation + 1, closed = excluded.closed, \
-        modified_at = excluded.modified_at, stamp = excluded.stamp, \
+        modified_at = excluded.modified_at, stamp = excluded.stamp, cpu = excluded.cpu, \
         updated_at = CASE WHEN placement_host.up = 0 AND excluded.up = 0 THEN placement_host.updated_at \
         ELSE excluded.updated_at END";
     sqlx::query(upsert)
@@ -106,6 +108,7 @@ pub(crate) async fn put_host(connection: &mut AnyConnection, host: &Host, now: T
         .bind(now.0)
         .bind(flag(host.membership.drained || host.fenced()))
         .bind(Stamp::random().0)
+        .bind(Cpu::of_features(&host.membership.cpu.features).text())
         .execute(connection)
         .await?;
     Ok(())
@@ -240,7 +243,8 @@ fn read_host(row: &AnyRow) -> Result<Provider, DbError> {
     let (up, closed): (i64, i64) = (row.try_get("up")?, row.try_get("closed")?);
     let (since, modified): (i64, i64) = (row.try_get("updated_at")?, row.try_get("modified_at")?);
     let away_since = (!is_set(up)).then_some(Timestamp(since));
-    Ok(Provider { usage, generation, away_since, closed: is_set(closed), modified_at: Timestamp(modified) })
+    let cpu = Cpu::of_text(&row.try_get::<String, _>("cpu")?);
+    Ok(Provider { usage, generation, away_since, closed: is_set(closed), cpu, modified_at: Timestamp(modified) })
 }
 
 fn read_loaded(row: &AnyRow) -> Result<Loaded, DbError> {

@@ -36,6 +36,10 @@ pub struct Constraints {
     pub avoid: Vec<HostId>,
     /// None but these, if given.
     pub only: Option<Vec<HostId>>,
+    /// Only hosts with all of these traits, by name.
+    pub required: Vec<String>,
+    /// None with one of these.
+    pub forbidden: Vec<String>,
     /// Rather one of these than any other, the first of them first.
     pub first: Vec<HostId>,
     /// Rather any other than one of these, the first of them first.

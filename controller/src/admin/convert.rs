@@ -47,6 +47,8 @@ pub(super) fn host(host: &Host, usage: Option<&HostUsage>) -> wire::Host {
         certificate_expires_at: own.certificate_expires_at.and_then(time),
         appliance_version: own.appliance.clone(),
         numa_nodes: own.numa.iter().map(numa_node).collect(),
+        cpu_model: own.cpu.model.clone(),
+        cpu_features: own.cpu.features.clone(),
         clock_offset: own
             .clock
             .map(|clock| wire::ClockOffset { micros: clock.micros, error_micros: clock.error.unsigned_abs() }),

@@ -192,6 +192,8 @@ fn object(host: &Host) -> Value {
         "last_seen": moment(host.last_seen_at.as_ref()),
         "certificate": host.certificate,
         "certificate_expires_at": moment(host.certificate_expires_at.as_ref()),
+        "cpu_model": host.cpu_model,
+        "cpu_features": host.cpu_features,
         "numa_nodes": host.numa_nodes.iter().map(numa_node).collect::<Vec<_>>(),
         "clock_offset_seconds": host.clock_offset.map(|offset| offset.micros as f64 / 1e6),
         "clock_error_seconds": host.clock_offset.map(|offset| offset.error_micros as f64 / 1e6),

@@ -8,7 +8,7 @@ mod change_api;
 pub(crate) mod policy;
 pub(crate) mod store;
 
-use crate::{Compute, Failure};
+use crate::{Compute, Failure, server::demand::in_wanted_aggregates};
 use controller_base::Timestamp;
 use controller_base::id::HostId;
 use controller_db::{Connection, DbError};
@@ -80,6 +80,16 @@ impl Compute {
         }
         let hosts = self.fleet.hosts().await?;
         Ok(Some(hosts.into_iter().filter(|host| zones.of(&host.hostname) == zone).map(|host| host.id).collect()))
+    }
+}
+
+impl Compute {
+    /// The hosts whose aggregates have what a flavor asks of them.
+    pub(crate) async fn hosts_wanted(&self, extra_specs: &BTreeMap<String, String>) -> Result<Vec<HostId>, Failure> {
+        let aggregates = store::list(&mut *self.db.read().await?).await?;
+        let hosts = self.fleet.hosts().await?.into_iter();
+        let wanted = hosts.filter(|host| in_wanted_aggregates(&host.hostname, &aggregates, extra_specs));
+        Ok(wanted.map(|host| host.id).collect())
     }
 }
 

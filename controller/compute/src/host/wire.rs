@@ -86,9 +86,19 @@ impl Member {
             for (name, value) in self.amounts() {
                 out[name] = value;
             }
-            out["cpu_info"] = if version >= 28 { json!({}) } else { json!("") };
+            let cpu = self.cpu();
+            out["cpu_info"] = if version >= 28 { cpu } else { json!(cpu.to_string()) };
         }
         out
+    }
+
+    /// As Nova's libvirt driver tells it, without a topology, which the host does not tell.
+    fn cpu(&self) -> Value {
+        let cpu = &self.host.membership.cpu;
+        if cpu.model.is_empty() && cpu.features.is_empty() {
+            return json!({});
+        }
+        json!({"arch": "x86_64", "vendor": cpu.vendor, "model": cpu.model, "features": cpu.features})
     }
 
     fn amounts(&self) -> Vec<(&'static str, Value)> {

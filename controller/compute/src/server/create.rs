@@ -1,6 +1,7 @@
 //! Accepting new servers: everything that is asked of others comes first, then one transaction claims room, counts quotas,
 //! writes the rows and starts the operations that build them.
 
+use super::demand::{self, Traits};
 use super::model::{Fault, Placed, PowerState, Server, TaskState, VmState, Wanted};
 use super::spec::{Blob, FlavorCopy, ImageCopy, KernelCopy, KeyCopy, Spec};
 use super::wire::create::{CreateRequest, Networks};
@@ -87,7 +88,7 @@ impl Compute {
         let zones = self.zones(&mut connection).await?;
         drop(connection);
         let image = self.usable_image(context, &request.image, &flavor).await?;
-        let constraints = self.constraints(context, request).await?;
+        let constraints = self.constraints(context, request, &flavor, &image).await?;
         let (nics, groups) = self.interfaces(context, &project, request).await?;
         let asked = request.zone.as_deref().and_then(|zone| zone.split(':').next()).filter(|zone| !zone.is_empty());
         let zone = asked.unwrap_or(&self.config.availability_zone).to_owned();
@@ -121,7 +122,13 @@ impl Compute {
     }
 
     /// `zone` may be `zone`, and for administrators `zone:host`.
-    async fn constraints(&self, context: &Context, request: &CreateRequest) -> Result<Constraints, Failure> {
+    async fn constraints(
+        &self,
+        context: &Context,
+        request: &CreateRequest,
+        flavor: &Flavor,
+        image: &ImageCopy,
+    ) -> Result<Constraints, Failure> {
         let (mut hostname, mut only) = (request.host.clone(), None);
         if hostname.is_some() {
             context.enforce("compute:servers:create:requested_destination", &Target::project(context.project_id()?))?;
@@ -151,7 +158,15 @@ impl Compute {
                 )));
             }
         }
-        Ok(Constraints { hostname, only, ..Constraints::default() })
+        if demand::asks_for_aggregates(&flavor.extra_specs) {
+            let wanted = self.hosts_wanted(&flavor.extra_specs).await?;
+            only = Some(match only {
+                Some(only) => only.into_iter().filter(|host| wanted.contains(host)).collect(),
+                None => wanted,
+            });
+        }
+        let Traits { required, forbidden } = demand::traits(&flavor.extra_specs, &image.traits);
+        Ok(Constraints { hostname, only, required, forbidden, ..Constraints::default() })
     }
 
     async fn interfaces(
@@ -218,6 +233,7 @@ impl Compute {
             virtual_size_bytes: image.virtual_size_bytes,
             kernel: kernel.map(|kernel| KernelCopy { kernel, ramdisk, args }),
             restart: word.cloned(),
+            traits: demand::required_by_image(&image.properties),
         })
     }
 

@@ -30,6 +30,7 @@ mod change;
 mod create;
 mod deadline;
 mod delete_operation;
+pub(crate) mod demand;
 mod desired;
 pub(crate) mod filter;
 pub(crate) mod model;

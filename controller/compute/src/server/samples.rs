@@ -26,6 +26,7 @@ pub fn spec() -> Spec {
             virtual_size_bytes: 4096,
             kernel: None,
             restart: None,
+            traits: Vec::new(),
         },
         key: Some(KeyCopy {
             name: "key".to_owned(),

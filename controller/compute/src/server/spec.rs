@@ -77,6 +77,9 @@ pub struct ImageCopy {
     /// Its word on starting a guest again that ended by itself.
     #[serde(default)]
     pub restart: Option<String>,
+    /// The traits that it requires of its host.
+    #[serde(default)]
+    pub traits: Vec<String>,
 }
 
 /// A kernel to start directly.

@@ -7,7 +7,7 @@ mod update;
 
 use controller_ports::fleet::{Desired, DesiredObject, ObjectKey};
 use humilis_proto::federation as wire;
-pub(crate) use observed::{Malformed, guest as observed_guest, numa, resources};
+pub(crate) use observed::{Malformed, cpu, guest as observed_guest, numa, resources};
 pub(crate) use update::update_progress;
 
 /// A desired object in its wire form.

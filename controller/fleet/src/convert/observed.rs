@@ -1,7 +1,7 @@
 //! What hosts say, inward.
 
 use controller_base::{Generation, Timestamp};
-use controller_ports::fleet::{GuestState, HostResources, NumaNode, ObservedGuest};
+use controller_ports::fleet::{Cpu, GuestState, HostResources, NumaNode, ObservedGuest};
 use humilis_proto::federation as wire;
 
 /// A host said something that cannot be.
@@ -60,6 +60,21 @@ pub(crate) fn numa(nodes: Vec<wire::NumaNode>) -> Vec<NumaNode> {
         memory_mib: node.memory_mib,
     };
     nodes.into_iter().take(NUMA_NODES).map(node).collect()
+}
+
+/// The most features of a processor, and the longest word about one.
+const FEATURES: usize = 1024;
+const FEATURE_CHARS: usize = 32;
+const CPU_CHARS: usize = 128;
+
+/// The host's processors; what is no word of Linux's for a feature is left out.
+pub(crate) fn cpu(cpu: wire::Cpu) -> Cpu {
+    let word = |feature: &String| {
+        feature.len() <= FEATURE_CHARS && feature.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    };
+    let text = |text: String| text.chars().filter(|char| !char.is_control()).take(CPU_CHARS).collect();
+    let features = cpu.features.into_iter().filter(word).take(FEATURES).collect();
+    Cpu { vendor: text(cpu.vendor), model: text(cpu.model), features }
 }
 
 pub(crate) fn resources(resources: wire::HostResources) -> HostResources {

@@ -105,6 +105,7 @@ async fn greet(hub: &Hub, shown: &Shown, hello: wire::Hello) -> Result<Member, N
     host.physical_networks = hello.physical_networks;
     host.version = hello.version;
     host.membership.numa = convert::numa(hello.numa_nodes);
+    host.membership.cpu = hello.cpu.map(convert::cpu).unwrap_or_default();
     host.membership.appliance = hello.appliance_version.chars().take(64).collect();
     store::update_host(&mut tx, &member.host).await.map_err(unavailable)?;
     store::update_member(&mut tx, &member).await.map_err(unavailable)?;

@@ -5,13 +5,13 @@ use crate::host::Member;
 use controller_base::Timestamp;
 use controller_base::id::HostId;
 use controller_db::{Conn, Db, DbError, Dialect, Filter, Tx, Value};
-use controller_ports::fleet::{Admission, ClockOffset, Host, HostResources, Membership, NumaNode};
+use controller_ports::fleet::{Admission, ClockOffset, Cpu, Host, HostResources, Membership, NumaNode};
 use serde_json::json;
 use sqlx::{AnyConnection, Row as _, any::AnyRow};
 
 const COLUMNS: &str = "id, hostname, connected, last_seen_at, vcpus, memory_mib, disk_gib, underlay_address, \
     physical_networks, version, enrolled_at, admission, drained, reason, address, machine, certificate, \
-    former_certificate, certificate_expires_at, trust, appliance, clock_offset, clock_error, numa";
+    former_certificate, certificate_expires_at, trust, appliance, clock_offset, clock_error, numa, cpu";
 
 /// A new member, which has said nothing of itself yet.
 pub(crate) async fn insert_host(tx: &mut Tx, hostname: &str, now: Timestamp) -> Result<HostId, DbError> {
@@ -53,7 +53,7 @@ pub(crate) async fn update_host(tx: &mut Tx, host: &Host) -> Result<bool, DbErro
 pub(crate) async fn update_member(tx: &mut Tx, member: &Member) -> Result<bool, DbError> {
     let sql = "UPDATE fleet_host SET admission = $1, drained = $2, reason = $3, address = $4, machine = $5, \
         certificate = $6, former_certificate = $7, certificate_expires_at = $8, trust = $9, appliance = $10, \
-        numa = $11, generation = generation + 1 WHERE id = $12";
+        numa = $11, cpu = $12, generation = generation + 1 WHERE id = $13";
     let own = &member.host.membership;
     let done = sqlx::query(sql)
         .bind(word(own.admission))
@@ -67,6 +67,7 @@ pub(crate) async fn update_member(tx: &mut Tx, member: &Member) -> Result<bool, 
         .bind(member.trust.clone())
         .bind(own.appliance.clone())
         .bind(numa_text(&own.numa))
+        .bind(controller_db::json(&own.cpu))
         .bind(member.host.id.to_string())
         .execute(&mut **tx)
         .await?;
@@ -151,6 +152,7 @@ fn member(row: &AnyRow) -> Result<Member, DbError> {
             certificate_expires_at: maybe(row, "certificate_expires_at")?,
             appliance: row.try_get("appliance")?,
             numa: numa(&row.try_get::<String, _>("numa")?)?,
+            cpu: cpu(row.try_get("cpu")?)?,
             clock: clock.filter(|_| up).map(|(micros, error)| ClockOffset { micros, error }),
         },
     };
@@ -167,6 +169,11 @@ fn numa(text: &str) -> Result<Vec<NumaNode>, DbError> {
     let nodes: Vec<(u32, String, u64)> = serde_json::from_str(text).map_err(|error| DbError::corrupt("numa", error))?;
     let node = |(number, cpus, memory_mib)| NumaNode { number, cpus, memory_mib };
     Ok(nodes.into_iter().map(node).collect())
+}
+
+/// What a host told that was not asked since there is the column: nothing.
+fn cpu(text: Option<String>) -> Result<Cpu, DbError> {
+    text.map_or_else(|| Ok(Cpu::default()), |text| controller_db::from_json("cpu", &text))
 }
 
 const WORDS: [(Admission, &str); 3] =

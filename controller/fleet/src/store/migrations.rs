@@ -64,4 +64,5 @@ CREATE TABLE fleet_update (
 ALTER TABLE fleet_host ADD COLUMN clock_error BIGINT;",
     },
     Migration { name: "0005_numa", sql: "ALTER TABLE fleet_host ADD COLUMN numa TEXT NOT NULL DEFAULT '[]';" },
+    Migration { name: "0006_cpu", sql: "ALTER TABLE fleet_host ADD COLUMN cpu TEXT;" },
 ];

@@ -59,7 +59,8 @@ mod tests {
         let (total, used) = (resources, resources);
         let usage = HostUsage { host_id: host, hostname: "a".to_owned(), total, used, servers: 1 };
         let (generation, modified_at) = (Generation::FIRST, Timestamp(0));
-        let provider = Provider { usage, generation, away_since: None, closed: false, modified_at };
+        let provider =
+            Provider { usage, generation, away_since: None, closed: false, cpu: Default::default(), modified_at };
         let claim = Allocation { server: ServerId::random(), host, owner: None, resources, created_at: Timestamp(0) };
         let body = of_consumer(Some((&claim, &provider)), Microversion::new(1, 12));
         assert_eq!((&body["project_id"], &body["user_id"]), (&json!(NOBODY), &json!(NOBODY)));

@@ -34,6 +34,7 @@ fn select(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::traits::Cpu;
     use controller_base::{Generation, id::HostId};
     use controller_ports::placement::{HostUsage, Resources};
     use controller_web::{Microversion, Params};
@@ -47,7 +48,7 @@ mod tests {
             servers: 0,
         };
         let generation = Generation::FIRST;
-        Provider { usage, generation, away_since: None, closed: false, modified_at: Timestamp(0) }
+        Provider { usage, generation, away_since: None, closed: false, cpu: Cpu::default(), modified_at: Timestamp(0) }
     }
 
     fn found(hosts: &[Provider], query: &str) -> String {

@@ -6,6 +6,7 @@ mod query;
 mod service;
 mod wire;
 
+use crate::traits::Cpu;
 use controller_base::{Generation, Timestamp};
 use controller_ports::placement::HostUsage;
 
@@ -19,6 +20,8 @@ pub(crate) struct Provider {
     pub(crate) away_since: Option<Timestamp>,
     /// An operator wants nothing new on it.
     pub(crate) closed: bool,
+    /// What its processors can do.
+    pub(crate) cpu: Cpu,
     /// When its generation last rose.
     pub(crate) modified_at: Timestamp,
 }

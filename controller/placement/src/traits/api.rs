@@ -1,6 +1,5 @@
 //! `/traits` and `/resource_providers/{uuid}/traits`, since 1.6: to be read.
 
-use super::KNOWN;
 use crate::{
     PlacementError, PlacementService,
     api::{answer, answer_now, since, with_age},
@@ -36,7 +35,7 @@ async fn list(
         named.as_ref().is_none_or(|named| named.fits(name))
             && associated.is_none_or(|associated| held.contains(name) == associated)
     };
-    let found: Vec<_> = KNOWN.iter().copied().filter(wanted).collect();
+    let found: Vec<_> = super::all().filter(wanted).collect();
     Ok(answer_now(&context, json!({"traits": found})))
 }
 

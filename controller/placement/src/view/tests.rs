@@ -13,7 +13,14 @@ fn loaded(host: HostId, name: &str, memory_mib: u64, used_mib: u64, stamp: i64) 
         used: Resources { vcpus: 0, memory_mib: used_mib, disk_gib: 0 },
         servers: 0,
     };
-    let provider = Provider { usage, generation: Generation::FIRST, away_since: None, closed: false, modified_at: NOW };
+    let provider = Provider {
+        usage,
+        generation: Generation::FIRST,
+        away_since: None,
+        closed: false,
+        cpu: crate::traits::Cpu::default(),
+        modified_at: NOW,
+    };
     Loaded { provider, stamp: Stamp(stamp) }
 }
 

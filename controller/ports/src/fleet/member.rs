@@ -4,6 +4,7 @@ use super::Host;
 use crate::Unavailable;
 use controller_base::Timestamp;
 use controller_base::id::HostId;
+use serde::{Deserialize, Serialize};
 
 /// Whether a host may take part.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,6 +41,19 @@ pub struct Membership {
     pub clock: Option<ClockOffset>,
     /// Its NUMA nodes by number; none: it did not tell.
     pub numa: Vec<NumaNode>,
+    /// Its processors; empty: it did not tell.
+    pub cpu: Cpu,
+}
+
+/// What a machine's processors are; all are alike.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cpu {
+    /// As the processor says: `GenuineIntel`, `AuthenticAMD`.
+    pub vendor: String,
+    /// The model's name, for people.
+    pub model: String,
+    /// As Linux calls them: `avx2`, `aes`.
+    pub features: Vec<String>,
 }
 
 /// A part of a machine whose processors are near to its memory.
@@ -75,6 +89,7 @@ impl Default for Membership {
             appliance: String::new(),
             clock: None,
             numa: Vec::new(),
+            cpu: Cpu::default(),
         }
     }
 }

@@ -17,7 +17,7 @@ use async_trait::async_trait;
 use controller_base::id::{HostId, NetworkId, PortId, RouterId, SecurityGroupId, ServerId};
 use controller_base::{Generation, Timestamp};
 pub use guest::DesiredGuest;
-pub use member::{Admission, ClockOffset, HostChange, HostChangeError, HostState, Membership, NumaNode};
+pub use member::{Admission, ClockOffset, Cpu, HostChange, HostChangeError, HostState, Membership, NumaNode};
 pub use net::{DesiredNetwork, DesiredPort, DesiredRouter, DesiredSecurityGroup};
 
 /// What a desired object is about.

@@ -18,7 +18,22 @@ fn the_clients_placement_commands() -> Result<()> {
     let place = Place::with_host("placement")?;
     let commands = humilis_compat::root().join("golden/placement.commands");
     let said = place.script("openstackclient", "cli.py", &["openstack.placement.v1", &commands.to_string_lossy()])?;
-    golden("placement.txt", &said)
+    assert!(said.contains("| HW_CPU_X86_SSE2 |"), "the host tells what its processors can do: {said}");
+    golden("placement.txt", &without_processors(&said))
+}
+
+/// What this machine's processors can do is another machine's business.
+fn without_processors(said: &str) -> String {
+    const ALONE: &str = "| HW_CPU_X86_";
+    const AMONG: &str = ",HW_CPU_X86_";
+    let mut out = String::new();
+    for line in said.lines().filter(|line| !line.starts_with(ALONE)) {
+        let mut parts = line.split(AMONG);
+        out += parts.next().unwrap_or_default();
+        out.extend(parts.map(|part| part.trim_start_matches(|char: char| char.is_ascii_alphanumeric())));
+        out.push('\n');
+    }
+    out
 }
 
 /// Real Keystone and this cloud read each other's tokens of every kind.

@@ -1,0 +1,151 @@
+//! Which hosts a flavor and an image ask for: those with certain traits, and those in aggregates with certain metadata.
+//!
+//! ```text
+//! trait:HW_CPU_X86_AVX2 = required | forbidden      of a flavor; of an image only `required`
+//! aggregate_instance_extra_specs:KEY = VALUE        of a flavor: a value, or an operator and a value, as Nova has them
+//! ```
+
+use crate::aggregate::Aggregate;
+use std::collections::BTreeMap;
+
+const TRAIT: &str = "trait:";
+const AGGREGATE: &str = "aggregate_instance_extra_specs:";
+
+/// Traits by what is said of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Traits {
+    pub(crate) required: Vec<String>,
+    pub(crate) forbidden: Vec<String>,
+}
+
+/// The traits that a flavor's extra specs ask for, with those that an image requires. What says something else asks for nothing.
+pub(crate) fn traits(extra_specs: &BTreeMap<String, String>, image: &[String]) -> Traits {
+    let said = |word: &str| {
+        let said = extra_specs.iter().filter(|(_, value)| *value == word);
+        said.filter_map(|(key, _)| key.strip_prefix(TRAIT)).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let mut required = said("required");
+    required.extend(image.iter().filter(|name| !required.contains(name)).cloned().collect::<Vec<_>>());
+    Traits { required, forbidden: said("forbidden") }
+}
+
+/// The traits that an image's properties require.
+pub(crate) fn required_by_image(properties: &BTreeMap<String, String>) -> Vec<String> {
+    let required = properties.iter().filter(|(_, value)| *value == "required");
+    required.filter_map(|(key, _)| key.strip_prefix(TRAIT)).map(str::to_owned).collect()
+}
+
+/// Whether a flavor asks for aggregates at all.
+pub(crate) fn asks_for_aggregates(extra_specs: &BTreeMap<String, String>) -> bool {
+    extra_specs.keys().any(|key| key.starts_with(AGGREGATE))
+}
+
+/// Whether the aggregates of a host have all that a flavor asks of them.
+pub(crate) fn in_wanted_aggregates(
+    hostname: &str,
+    aggregates: &[Aggregate],
+    extra_specs: &BTreeMap<String, String>,
+) -> bool {
+    let own: Vec<_> =
+        aggregates.iter().filter(|aggregate| aggregate.hosts.iter().any(|host| host == hostname)).collect();
+    let mut wanted = extra_specs.iter().filter_map(|(key, value)| Some((key.strip_prefix(AGGREGATE)?, value)));
+    wanted.all(|(key, wanted)| {
+        let values = own.iter().filter_map(|aggregate| aggregate.metadata.get(key)).flat_map(|value| value.split(','));
+        values.map(str::trim).any(|value| satisfies(value, wanted))
+    })
+}
+
+/// Whether a value is what is wanted: the same, or as an operator says.
+fn satisfies(value: &str, wanted: &str) -> bool {
+    let mut words = wanted.split_whitespace();
+    let Some(operator) = words.next() else { return false };
+    let rest: Vec<_> = words.collect();
+    let operand = rest.first().copied();
+    let number = |compare: fn(&f64, &f64) -> bool| {
+        let pair = value.parse().ok().zip(operand.and_then(|operand| operand.parse().ok()));
+        pair.is_some_and(|(value, operand)| compare(&value, &operand))
+    };
+    let text = |compare: fn(&str, &str) -> bool| operand.is_some_and(|operand| compare(value, operand));
+    match operator {
+        "=" | ">=" => number(f64::ge),
+        "<=" => number(f64::le),
+        "==" => number(f64::eq),
+        "!=" => number(f64::ne),
+        "s==" => text(|value, operand| value == operand),
+        "s!=" => text(|value, operand| value != operand),
+        "s<" => text(|value, operand| value < operand),
+        "s<=" => text(|value, operand| value <= operand),
+        "s>" => text(|value, operand| value > operand),
+        "s>=" => text(|value, operand| value >= operand),
+        "<in>" => text(|value, operand| value.contains(operand)),
+        "<all-in>" => !rest.is_empty() && rest.iter().all(|word| value.contains(word)),
+        "<or>" => rest.contains(&value),
+        _ => value == wanted,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use controller_base::Timestamp;
+
+    fn specs(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+        pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn flavor_and_image_ask_for_traits() {
+        let flavor =
+            specs(&[("trait:A", "required"), ("trait:B", "forbidden"), ("trait:C", "maybe"), ("x", "required")]);
+        let image =
+            required_by_image(&specs(&[("trait:A", "required"), ("trait:D", "required"), ("trait:E", "forbidden")]));
+        let asked = traits(&flavor, &image);
+        assert_eq!((asked.required.join(" "), asked.forbidden.join(" ")), ("A D".to_owned(), "B".to_owned()));
+    }
+
+    #[test]
+    fn values_are_compared_as_nova_does() {
+        let table = [
+            ("ssd", "ssd", true),
+            ("ssd", "hdd", false),
+            ("10", "= 9", true),
+            ("8", ">= 9", false),
+            ("x", ">= 9", false),
+            ("2", "== 2.0", true),
+            ("2", "!= 2", false),
+            ("b", "s> a", true),
+            ("ssd", "s!= ssd", false),
+            ("fast ssd", "<in> ssd", true),
+            ("avx aes", "<all-in> avx aes", true),
+            ("avx", "<all-in> avx aes", false),
+            ("b", "<or> a <or> b", true),
+            ("c", "<or> a <or> b", false),
+            ("", "", false),
+        ];
+        for (value, wanted, fits) in table {
+            assert_eq!(satisfies(value, wanted), fits, "{value:?} {wanted:?}");
+        }
+    }
+
+    #[test]
+    fn each_thing_asked_of_aggregates_is_in_one_of_the_host_s() {
+        let aggregate = |hosts: &[&str], metadata: &[(&str, &str)]| Aggregate {
+            id: 1,
+            uuid: String::new(),
+            name: String::new(),
+            metadata: specs(metadata),
+            hosts: hosts.iter().map(|host| (*host).to_owned()).collect(),
+            created_at: Timestamp(0),
+            updated_at: None,
+        };
+        let all = [aggregate(&["a", "b"], &[("disk", "ssd,nvme")]), aggregate(&["a"], &[("rack", "1")])];
+        let fits = |host: &str, asked: &[(&str, &str)]| {
+            let asked: Vec<_> = asked.iter().map(|(key, value)| (format!("{AGGREGATE}{key}"), *value)).collect();
+            let asked: Vec<_> = asked.iter().map(|(key, value)| (key.as_str(), *value)).collect();
+            in_wanted_aggregates(host, &all, &specs(&asked))
+        };
+        assert!(fits("a", &[("disk", "nvme"), ("rack", "1")]));
+        assert!(!fits("b", &[("disk", "nvme"), ("rack", "1")]));
+        assert!(fits("b", &[("disk", "ssd")]) && !fits("c", &[("disk", "ssd")]) && fits("c", &[]));
+    }
+}
