@@ -68,7 +68,8 @@ fn allowed(provider: &Provider, constraints: &Constraints) -> bool {
     let named = constraints.hostname.as_ref().is_none_or(|name| *name == usage.hostname);
     let among = constraints.only.as_ref().is_none_or(|only| only.contains(&usage.host_id));
     let has = |name: &String| traits::has(provider, name);
-    let able = constraints.required.iter().all(has) && !constraints.forbidden.iter().any(has);
+    let surely_not = |name: &String| traits::known(name).is_some() && !traits::has(provider, name);
+    let able = constraints.required.iter().all(has) && constraints.forbidden.iter().all(surely_not);
     named && among && able && !constraints.avoid.contains(&usage.host_id)
 }
 
@@ -149,6 +150,7 @@ mod tests {
         assert_eq!(chosen(&[], &["HW_CPU_X86_AVX2"]).as_deref(), Some("a"));
         assert_eq!(chosen(&["HW_CPU_X86_AVX512F"], &[]), None);
         assert_eq!(chosen(&["CUSTOM_UNHEARD_OF"], &[]), None);
+        assert_eq!(chosen(&[], &["CUSTOM_UNHEARD_OF"]), None, "nobody knows who has it");
     }
 
     #[test]

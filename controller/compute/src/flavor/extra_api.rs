@@ -3,7 +3,7 @@
 use super::model::Flavor;
 use super::{store, wire};
 use crate::failure::{bad_request, not_found};
-use crate::server::restart;
+use crate::server::{demand, restart};
 use crate::{Compute, Failure};
 use axum::extract::{Path, State};
 use controller_web::{Context, Json, Routes, Target};
@@ -60,6 +60,7 @@ async fn create(
     wire::EXTRA_SPECS.check(&body, context.microversion().minor)?;
     let specs = wire::read_specs(&body["extra_specs"]);
     restart::check(&specs).map_err(|unknown| bad_request(unknown.to_string()))?;
+    demand::check(&specs).map_err(|unknown| bad_request(unknown.to_string()))?;
     flavor.extra_specs.extend(specs.clone());
     compute.save_flavor(&flavor).await?;
     Ok(Json(json!({"extra_specs": specs})))
@@ -75,6 +76,7 @@ async fn update(
     wire::EXTRA_SPEC.check(&body, context.microversion().minor)?;
     let specs = wire::read_specs(&body);
     restart::check(&specs).map_err(|unknown| bad_request(unknown.to_string()))?;
+    demand::check(&specs).map_err(|unknown| bad_request(unknown.to_string()))?;
     let value = specs.get(&key).cloned();
     let value = value.ok_or_else(|| bad_request("Request body and URI mismatch"))?;
     flavor.extra_specs.insert(key, value);

@@ -129,7 +129,7 @@ impl Compute {
         flavor: &Flavor,
         image: &ImageCopy,
     ) -> Result<Constraints, Failure> {
-        let (mut hostname, mut only) = (request.host.clone(), None);
+        let (mut hostname, mut only, mut forced) = (request.host.clone(), None, false);
         if hostname.is_some() {
             context.enforce("compute:servers:create:requested_destination", &Target::project(context.project_id()?))?;
         }
@@ -146,8 +146,8 @@ impl Compute {
                 context
                     .enforce("os_compute_api:servers:create:forced_host", &Target::project(context.project_id()?))?;
                 hostname = Some(host.to_owned());
-                // As with Nova, who names a host names it whatever its zone.
-                only = None;
+                // As with Nova, who names a host names it whatever its zone and its aggregates are. Traits hold all the same.
+                (only, forced) = (None, true);
             }
         }
         if let Some(host) = &hostname {
@@ -158,7 +158,7 @@ impl Compute {
                 )));
             }
         }
-        if demand::asks_for_aggregates(&flavor.extra_specs) {
+        if !forced && demand::asks_for_aggregates(&flavor.extra_specs) {
             let wanted = self.hosts_wanted(&flavor.extra_specs).await?;
             only = Some(match only {
                 Some(only) => only.into_iter().filter(|host| wanted.contains(host)).collect(),

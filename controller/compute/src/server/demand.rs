@@ -35,6 +35,26 @@ pub(crate) fn required_by_image(properties: &BTreeMap<String, String>) -> Vec<St
     required.filter_map(|(key, _)| key.strip_prefix(TRAIT)).map(str::to_owned).collect()
 }
 
+/// A word about a trait that says nothing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("Invalid value '{value}' for extra spec '{key}'. It is 'required' or 'forbidden'.")]
+pub(crate) struct Unknown {
+    key: String,
+    value: String,
+}
+
+/// Whether the extra specs say of each trait that they name what is meant.
+///
+/// # Errors
+/// When they say something else.
+pub(crate) fn check(extra_specs: &BTreeMap<String, String>) -> Result<(), Unknown> {
+    let mut said = extra_specs.iter().filter(|(key, _)| key.starts_with(TRAIT));
+    match said.find(|(_, value)| !matches!(value.as_str(), "required" | "forbidden")) {
+        Some((key, value)) => Err(Unknown { key: key.clone(), value: value.clone() }),
+        None => Ok(()),
+    }
+}
+
 /// Whether a flavor asks for aggregates at all.
 pub(crate) fn asks_for_aggregates(extra_specs: &BTreeMap<String, String>) -> bool {
     extra_specs.keys().any(|key| key.starts_with(AGGREGATE))
@@ -58,7 +78,7 @@ pub(crate) fn in_wanted_aggregates(
 /// Whether a value is what is wanted: the same, or as an operator says.
 fn satisfies(value: &str, wanted: &str) -> bool {
     let mut words = wanted.split_whitespace();
-    let Some(operator) = words.next() else { return false };
+    let Some(operator) = words.next() else { return value == wanted };
     let rest: Vec<_> = words.collect();
     let operand = rest.first().copied();
     let number = |compare: fn(&f64, &f64) -> bool| {
@@ -104,6 +124,12 @@ mod tests {
     }
 
     #[test]
+    fn a_mistyped_word_about_a_trait_is_refused() {
+        assert!(check(&specs(&[("trait:A", "required"), ("trait:B", "forbidden"), ("x", "Forbidden")])).is_ok());
+        assert!(check(&specs(&[("trait:A", "Forbidden")])).is_err());
+    }
+
+    #[test]
     fn values_are_compared_as_nova_does() {
         let table = [
             ("ssd", "ssd", true),
@@ -120,7 +146,8 @@ mod tests {
             ("avx", "<all-in> avx aes", false),
             ("b", "<or> a <or> b", true),
             ("c", "<or> a <or> b", false),
-            ("", "", false),
+            ("", "", true),
+            ("x", " ", false),
         ];
         for (value, wanted, fits) in table {
             assert_eq!(satisfies(value, wanted), fits, "{value:?} {wanted:?}");

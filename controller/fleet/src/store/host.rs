@@ -33,7 +33,7 @@ pub(crate) async fn insert_host(tx: &mut Tx, hostname: &str, now: Timestamp) -> 
 pub(crate) async fn update_host(tx: &mut Tx, host: &Host) -> Result<bool, DbError> {
     // What its clock was before, says nothing of now.
     let sql = "UPDATE fleet_host SET clock_offset = NULL, connected = $1, last_seen_at = $2, vcpus = $3, memory_mib = $4, disk_gib = $5, \
-        underlay_address = $6, physical_networks = $7, version = $8, generation = generation + 1 WHERE id = $9";
+        underlay_address = $6, physical_networks = $7, version = $8, cpu = $9, generation = generation + 1 WHERE id = $10";
     let done = sqlx::query(sql)
         .bind(i64::from(host.up))
         .bind(host.last_seen.0)
@@ -43,6 +43,7 @@ pub(crate) async fn update_host(tx: &mut Tx, host: &Host) -> Result<bool, DbErro
         .bind(host.underlay_address.clone())
         .bind(host.physical_networks.join(","))
         .bind(host.version.clone())
+        .bind(controller_db::json(&host.membership.cpu))
         .bind(host.id.to_string())
         .execute(&mut **tx)
         .await?;
@@ -53,7 +54,7 @@ pub(crate) async fn update_host(tx: &mut Tx, host: &Host) -> Result<bool, DbErro
 pub(crate) async fn update_member(tx: &mut Tx, member: &Member) -> Result<bool, DbError> {
     let sql = "UPDATE fleet_host SET admission = $1, drained = $2, reason = $3, address = $4, machine = $5, \
         certificate = $6, former_certificate = $7, certificate_expires_at = $8, trust = $9, appliance = $10, \
-        numa = $11, cpu = $12, generation = generation + 1 WHERE id = $13";
+        numa = $11, generation = generation + 1 WHERE id = $12";
     let own = &member.host.membership;
     let done = sqlx::query(sql)
         .bind(word(own.admission))
@@ -67,7 +68,6 @@ pub(crate) async fn update_member(tx: &mut Tx, member: &Member) -> Result<bool, 
         .bind(member.trust.clone())
         .bind(own.appliance.clone())
         .bind(numa_text(&own.numa))
-        .bind(controller_db::json(&own.cpu))
         .bind(member.host.id.to_string())
         .execute(&mut **tx)
         .await?;

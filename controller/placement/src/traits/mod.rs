@@ -56,7 +56,7 @@ const FEATURES: &[(&str, &str)] = &[
     ("xop", "HW_CPU_X86_XOP"),
 ];
 
-/// What a host's processors can do. Many hosts have the same, and a choice looks at many.
+/// What a host's processors can do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Cpu(Arc<[&'static str]>);
 
