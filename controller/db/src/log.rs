@@ -55,7 +55,12 @@ impl Log {
         }
         let commits = self.commits.load(Ordering::Acquire);
         let sync = Arc::clone(&self.sync);
-        tokio::task::spawn_blocking(move || sync()).await.map_err(io::Error::other)??;
+        match tokio::task::spawn_blocking(move || sync()).await {
+            Ok(done) => done?,
+            // The runtime ends, and with it whoever waits: nobody may be told yes, and the disk did not say no.
+            Err(error) if error.is_cancelled() => std::future::pending().await,
+            Err(error) => return Err(io::Error::other(error)),
+        }
         *synced = commits;
         Ok(())
     }
@@ -100,6 +105,27 @@ mod tests {
             flush.await.unwrap().unwrap();
         }
         assert_eq!(count.load(Ordering::Relaxed), 2);
+    }
+
+    #[test]
+    fn a_runtime_that_ends_meanwhile_is_no_failure_of_the_disk() {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+        let (told, answered) = std::sync::mpsc::channel();
+        let (entered, ending) = (Arc::new(Barrier::new(2)), Arc::new(Barrier::new(2)));
+        let (here, end) = (entered.clone(), ending.clone());
+        runtime.spawn(async move {
+            let log = Log::new(Arc::new(|| Ok(())));
+            here.wait();
+            end.wait();
+            drop(told.send(log.flush().await));
+        });
+        entered.wait();
+        // From here on the runtime takes no blocking work.
+        let ender = std::thread::spawn(move || runtime.shutdown_timeout(Duration::from_secs(10)));
+        std::thread::sleep(Duration::from_millis(50));
+        ending.wait();
+        assert!(answered.recv().is_err(), "neither done nor failed: dropped");
+        ender.join().unwrap();
     }
 
     #[tokio::test]
