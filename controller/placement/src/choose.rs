@@ -63,7 +63,8 @@ fn free_memory(provider: &Provider, ratios: &Ratios) -> u64 {
     ratios.capacity(provider.usage.total).memory_mib.saturating_sub(provider.usage.used.memory_mib)
 }
 
-fn allowed(provider: &Provider, constraints: &Constraints) -> bool {
+/// Whether what is asked of a host is true of this one.
+pub(crate) fn allowed(provider: &Provider, constraints: &Constraints) -> bool {
     let usage = &provider.usage;
     let named = constraints.hostname.as_ref().is_none_or(|name| *name == usage.hostname);
     let among = constraints.only.as_ref().is_none_or(|only| only.contains(&usage.host_id));
@@ -235,7 +236,8 @@ mod tests {
         assert_eq!(chosen(&hosts, server(1, 1), &only_b).as_deref(), Some("b"));
         let not_a = Constraints { avoid: vec![hosts[0].usage.host_id], ..Constraints::default() };
         assert_eq!(chosen(&hosts, server(1, 1), &not_a).as_deref(), Some("b"));
-        let among = |only: &[HostId]| Constraints { only: Some(only.to_vec()), ..Constraints::default() };
+        let among =
+            |only: &[HostId]| Constraints { only: Some(only.iter().copied().collect()), ..Constraints::default() };
         assert_eq!(chosen(&hosts, server(1, 1), &among(&[hosts[1].usage.host_id])).as_deref(), Some("b"));
         assert_eq!(chosen(&hosts, server(1, 1), &among(&[])), None);
     }

@@ -118,7 +118,7 @@ impl PlacementService {
             self.view.forget(host);
             return Ok(false);
         };
-        if reservation.follows(former, now) {
+        if reservation.follows(former, constraints, now) {
             return Ok(true);
         }
         let Some(Loaded { provider, .. }) = store::some(tx, [host].into_iter()).await?.pop() else { return Ok(false) };

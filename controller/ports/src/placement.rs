@@ -4,6 +4,7 @@ use crate::Unavailable;
 use async_trait::async_trait;
 use controller_base::id::{HostId, ProjectId, ServerId, UserId};
 use controller_db::Tx;
+use std::collections::HashSet;
 
 /// What a server takes of its host.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,7 +36,7 @@ pub struct Constraints {
     /// Never these.
     pub avoid: Vec<HostId>,
     /// None but these, if given.
-    pub only: Option<Vec<HostId>>,
+    pub only: Option<HashSet<HostId>>,
     /// Only hosts with all of these traits, by name.
     pub required: Vec<String>,
     /// None with one of these.

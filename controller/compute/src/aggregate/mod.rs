@@ -12,7 +12,7 @@ use crate::{Compute, Failure, server::demand::in_wanted_aggregates};
 use controller_base::Timestamp;
 use controller_base::id::HostId;
 use controller_db::{Connection, DbError};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// The key of an aggregate's metadata that makes it a zone.
 pub(crate) const ZONE: &str = "availability_zone";
@@ -73,7 +73,7 @@ impl Compute {
     }
 
     /// The hosts of a zone; `None` when there is no such zone.
-    pub(crate) async fn hosts_in(&self, zone: &str) -> Result<Option<Vec<HostId>>, Failure> {
+    pub(crate) async fn hosts_in(&self, zone: &str) -> Result<Option<HashSet<HostId>>, Failure> {
         let zones = self.zones(&mut *self.db.read().await?).await?;
         if !zones.knows(zone) {
             return Ok(None);
@@ -85,7 +85,10 @@ impl Compute {
 
 impl Compute {
     /// The hosts whose aggregates have what a flavor asks of them.
-    pub(crate) async fn hosts_wanted(&self, extra_specs: &BTreeMap<String, String>) -> Result<Vec<HostId>, Failure> {
+    pub(crate) async fn hosts_wanted(
+        &self,
+        extra_specs: &BTreeMap<String, String>,
+    ) -> Result<HashSet<HostId>, Failure> {
         let aggregates = store::list(&mut *self.db.read().await?).await?;
         let hosts = self.fleet.hosts().await?.into_iter();
         let wanted = hosts.filter(|host| in_wanted_aggregates(&host.hostname, &aggregates, extra_specs));

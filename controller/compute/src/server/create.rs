@@ -19,6 +19,7 @@ use controller_ports::network::{AttachError, RequestedNic};
 use controller_ports::placement::{ClaimError, Constraints, Consumer, Resources};
 use controller_web::{Context, Target};
 use rand::Rng;
+use std::collections::HashSet;
 
 /// What was accepted.
 pub(crate) struct Accepted {
@@ -161,9 +162,12 @@ impl Compute {
         if !forced && demand::asks_for_aggregates(&flavor.extra_specs) {
             let wanted = self.hosts_wanted(&flavor.extra_specs).await?;
             only = Some(match only {
-                Some(only) => only.into_iter().filter(|host| wanted.contains(host)).collect(),
+                Some(only) => &only & &wanted,
                 None => wanted,
             });
+        }
+        if !demand::devices(&flavor.extra_specs).map_err(|none| failure::bad_request(none.to_string()))? {
+            only = Some(HashSet::new());
         }
         let Traits { required, forbidden } = demand::traits(&flavor.extra_specs, &image.traits);
         Ok(Constraints { hostname, only, required, forbidden, ..Constraints::default() })

@@ -1,8 +1,12 @@
-//! Which hosts a flavor and an image ask for: those with certain traits, and those in aggregates with certain metadata.
+//! Which hosts a flavor and an image ask for: those with certain traits, those in aggregates with certain metadata, those with certain
+//! devices.
 //!
 //! ```text
 //! trait:HW_CPU_X86_AVX2 = required | forbidden      of a flavor; of an image only `required`
 //! aggregate_instance_extra_specs:KEY = VALUE        of a flavor: a value, or an operator and a value, as Nova has them
+//! resources[GROUP]:CLASS = AMOUNT                   of a flavor: no host has others than VCPU, MEMORY_MB and DISK_GB
+//! pci_passthrough:alias = NAME:COUNT,...            of a flavor: refused, as no alias is defined
+//! accel:device_profile = NAME                       of a flavor: refused, as there is none
 //! ```
 
 use crate::aggregate::Aggregate;
@@ -10,6 +14,11 @@ use std::collections::BTreeMap;
 
 const TRAIT: &str = "trait:";
 const AGGREGATE: &str = "aggregate_instance_extra_specs:";
+const RESOURCES: &str = "resources";
+/// What every host has.
+const CLASSES: [&str; 3] = ["VCPU", "MEMORY_MB", "DISK_GB"];
+const ALIAS: &str = "pci_passthrough:alias";
+const PROFILE: &str = "accel:device_profile";
 
 /// Traits by what is said of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -53,6 +62,33 @@ pub(crate) fn check(extra_specs: &BTreeMap<String, String>) -> Result<(), Unknow
         Some((key, value)) => Err(Unknown { key: key.clone(), value: value.clone() }),
         None => Ok(()),
     }
+}
+
+/// A device that is asked for by a name that nobody gave to one.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum NoSuchDevice {
+    #[error("PCI alias {0} is not defined")]
+    Alias(String),
+    #[error("Device profile {0} could not be found.")]
+    Profile(String),
+}
+
+/// Whether hosts can have the devices that a flavor asks for; a server must not run without one that it needs.
+///
+/// # Errors
+/// When a device is named that there is not.
+pub(crate) fn devices(extra_specs: &BTreeMap<String, String>) -> Result<bool, NoSuchDevice> {
+    if let Some(aliases) = extra_specs.get(ALIAS) {
+        let first = aliases.split([',', ':']).next().unwrap_or_default().trim();
+        return Err(NoSuchDevice::Alias(first.to_owned()));
+    }
+    if let Some(profile) = extra_specs.get(PROFILE) {
+        return Err(NoSuchDevice::Profile(profile.clone()));
+    }
+    let asked =
+        extra_specs.iter().filter_map(|(key, amount)| Some((key.strip_prefix(RESOURCES)?.split_once(':')?.1, amount)));
+    let mut others = asked.filter(|(class, amount)| !CLASSES.contains(class) && amount.trim() != "0");
+    Ok(others.next().is_none())
 }
 
 /// Whether a flavor asks for aggregates at all.
@@ -127,6 +163,22 @@ mod tests {
     fn a_mistyped_word_about_a_trait_is_refused() {
         assert!(check(&specs(&[("trait:A", "required"), ("trait:B", "forbidden"), ("x", "Forbidden")])).is_ok());
         assert!(check(&specs(&[("trait:A", "Forbidden")])).is_err());
+    }
+
+    #[test]
+    fn a_device_that_no_host_has_is_not_passed_over() {
+        let table = [
+            ("hw:cpu_policy", "shared", Ok(true)),
+            ("resources:VCPU", "2", Ok(true)),
+            ("resources:VGPU", "1", Ok(false)),
+            ("resources:VGPU", "0", Ok(true)),
+            ("resources1:CUSTOM_FPGA", "1", Ok(false)),
+            ("pci_passthrough:alias", "gpu:1,nic:2", Err(NoSuchDevice::Alias("gpu".to_owned()))),
+            ("accel:device_profile", "crypto", Err(NoSuchDevice::Profile("crypto".to_owned()))),
+        ];
+        for (key, value, expected) in table {
+            assert_eq!(devices(&specs(&[(key, value)])), expected, "{key}={value}");
+        }
     }
 
     #[test]

@@ -59,6 +59,22 @@ async fn without_a_host_a_server_is_accepted_and_fails() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_device_that_no_host_has_is_not_passed_over() {
+    for world in worlds().await {
+        let path = "/v2.1/flavors/1/os-extra_specs";
+        let vgpu = json!({"extra_specs": {"resources:VGPU": "1"}});
+        assert_eq!(world.send(Method::POST, path, "admin", 1, Some(vgpu)).await.status, StatusCode::OK);
+        let server = world.show(world.create(json!({})).await).await;
+        assert!(server["fault"]["message"].as_str().unwrap().starts_with("No valid host was found."));
+        let alias = json!({"extra_specs": {"pci_passthrough:alias": "gpu:1"}});
+        assert_eq!(world.send(Method::POST, path, "admin", 1, Some(alias)).await.status, StatusCode::OK);
+        let refused = world.ask(1, json!({})).await;
+        assert_eq!(refused.status, StatusCode::BAD_REQUEST);
+        assert_eq!(refused.json()["badRequest"]["message"], "PCI alias gpu is not defined");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_build_that_fails_on_its_host_leaves_an_error_with_its_reason_and_nothing_else() {
     for world in worlds().await {
         let id = world.create(json!({})).await;

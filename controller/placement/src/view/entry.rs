@@ -3,11 +3,11 @@
 use super::{Loaded, Stamp, reservation::Taken};
 use crate::{
     Ratios,
-    choose::{Rank, fits, open},
+    choose::{Rank, allowed, fits, open},
     provider::Provider,
 };
 use controller_base::{Timestamp, id::HostId};
-use controller_ports::placement::Resources;
+use controller_ports::placement::{Constraints, Resources};
 use std::{cmp::Reverse, sync::Arc};
 
 /// Where a host stands in the order.
@@ -76,13 +76,22 @@ impl Entry {
     }
 
     /// Whether there is room for the claim at this stamp: at the known one, or that of a claim that is counted.
-    pub(super) fn follows(&mut self, taken: &Taken, former: Stamp, ratios: &Ratios, now: Timestamp) -> bool {
+    pub(super) fn follows(
+        &mut self,
+        taken: &Taken,
+        former: Stamp,
+        constraints: &Constraints,
+        ratios: &Ratios,
+        now: Timestamp,
+    ) -> bool {
         let counted = |open: &Open| open.taken.to == former && open.from.is_some();
         let known = self.stamp == former || self.open.iter().any(counted);
-        // What was counted since may have taken the room.
+        // What was counted since may have taken the room, and what was loaded since may tell of another host.
         let mut others = self.provider.usage.used;
         subtract(&mut others, taken.amount);
-        let fits = open(&self.provider, now) && fits(self.provider.usage.total, others, taken.amount, ratios);
+        let fits = open(&self.provider, now)
+            && allowed(&self.provider, constraints)
+            && fits(self.provider.usage.total, others, taken.amount, ratios);
         if known && fits {
             self.stands_on(taken, former);
         }

@@ -157,10 +157,10 @@ impl View {
     }
 
     /// Whether the claim fits what the host held at this stamp, as far as it is known.
-    fn follows(&self, host: HostId, taken: &Taken, former: Stamp, now: Timestamp) -> bool {
+    fn follows(&self, host: HostId, taken: &Taken, former: Stamp, constraints: &Constraints, now: Timestamp) -> bool {
         let mut inner = self.lock();
         let ratios = inner.ratios;
-        inner.entries.get_mut(&host).is_some_and(|entry| entry.follows(taken, former, &ratios, now))
+        inner.entries.get_mut(&host).is_some_and(|entry| entry.follows(taken, former, constraints, &ratios, now))
     }
 
     /// The claim follows what was read.

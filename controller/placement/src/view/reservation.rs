@@ -2,7 +2,7 @@
 
 use super::{Loaded, Stamp, View};
 use controller_base::{Timestamp, id::HostId};
-use controller_ports::placement::Resources;
+use controller_ports::placement::{Constraints, Resources};
 
 /// What one reservation takes, and the stamp of its claim.
 #[derive(Clone, Copy, Debug)]
@@ -41,9 +41,9 @@ impl Reservation {
         self.taken.to
     }
 
-    /// Whether the view knew what the host held when it was stamped, and there is room.
-    pub(crate) fn follows(&self, former: Stamp, now: Timestamp) -> bool {
-        self.view.follows(self.host, &self.taken, former, now)
+    /// Whether the view knew what the host held when it was stamped, and it has the room and what is asked of it.
+    pub(crate) fn follows(&self, former: Stamp, constraints: &Constraints, now: Timestamp) -> bool {
+        self.view.follows(self.host, &self.taken, former, constraints, now)
     }
 
     /// The view did not know: this was read after the row was stamped, with the stamp before.

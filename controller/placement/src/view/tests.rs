@@ -28,6 +28,10 @@ fn wanted(memory_mib: u64) -> Resources {
     Resources { vcpus: 1, memory_mib, disk_gib: 0 }
 }
 
+fn anywhere() -> Constraints {
+    Constraints::default()
+}
+
 fn view(hosts: Vec<Loaded>) -> View {
     view_by(Order::Spread, hosts)
 }
@@ -56,7 +60,7 @@ fn room_that_is_taken_is_offered_to_nobody_else_until_it_is_given_back() {
     assert!(reserve(&view, 512).is_none());
     drop(first);
     assert_eq!(reserve(&view, 512).unwrap().host(), host);
-    assert!(second.follows(Stamp(1), NOW));
+    assert!(second.follows(Stamp(1), &anywhere(), NOW));
     second.keep();
     let third = reserve(&view, 512).unwrap();
     assert!(reserve(&view, 1).is_none());
@@ -69,14 +73,17 @@ fn a_claim_follows_what_is_known_and_nothing_else() {
     let view = view(vec![loaded(host, "a", 2048, 0, 1)]);
     let (first, second, third) =
         (reserve(&view, 512).unwrap(), reserve(&view, 512).unwrap(), reserve(&view, 512).unwrap());
-    assert!(!second.follows(first.stamp(), NOW), "the first is not written yet: who knows on what it stands");
-    assert!(first.follows(Stamp(1), NOW));
-    assert!(second.follows(first.stamp(), NOW));
-    assert!(!third.follows(Stamp(7), NOW));
+    assert!(
+        !second.follows(first.stamp(), &anywhere(), NOW),
+        "the first is not written yet: who knows on what it stands"
+    );
+    assert!(first.follows(Stamp(1), &anywhere(), NOW));
+    assert!(second.follows(first.stamp(), &anywhere(), NOW));
+    assert!(!third.follows(Stamp(7), &anywhere(), NOW));
     let last = second.stamp();
     first.keep();
     second.keep();
-    assert!(third.follows(last, NOW), "the stamp moved on with the commits");
+    assert!(third.follows(last, &anywhere(), NOW), "the stamp moved on with the commits");
 }
 
 #[test]
@@ -84,7 +91,7 @@ fn of_commits_that_are_heard_of_in_the_wrong_order_none_is_lost() {
     let host = HostId::random();
     let view = view(vec![loaded(host, "a", 1024, 0, 1)]);
     let (first, second) = (reserve(&view, 512).unwrap(), reserve(&view, 512).unwrap());
-    assert!(first.follows(Stamp(1), NOW) && second.follows(first.stamp(), NOW));
+    assert!(first.follows(Stamp(1), &anywhere(), NOW) && second.follows(first.stamp(), &anywhere(), NOW));
     let last = second.stamp();
     second.keep();
     first.keep();
@@ -99,7 +106,7 @@ fn what_was_loaded_within_an_open_claim_is_not_counted_twice_and_not_believed_af
     let host = HostId::random();
     let view = view(vec![loaded(host, "a", 1024, 0, 1)]);
     let first = reserve(&view, 512).unwrap();
-    assert!(first.follows(Stamp(1), NOW));
+    assert!(first.follows(Stamp(1), &anywhere(), NOW));
     install(&view, vec![loaded(host, "a", 1024, 512, first.stamp().0)]);
     drop(reserve(&view, 512).expect("there is room for both"));
     drop(first);
@@ -113,9 +120,9 @@ fn a_view_that_was_wrong_is_corrected_and_those_who_relied_on_it_look_again() {
     let host = HostId::random();
     let view = view(vec![loaded(host, "a", 1024, 0, 1)]);
     let (first, second) = (reserve(&view, 512).unwrap(), reserve(&view, 512).unwrap());
-    assert!(!first.follows(Stamp(2), NOW), "somebody else was there");
+    assert!(!first.follows(Stamp(2), &anywhere(), NOW), "somebody else was there");
     first.corrected(loaded(host, "a", 1024, 512, 2));
-    assert!(!second.follows(first.stamp(), NOW), "the room went to the first");
+    assert!(!second.follows(first.stamp(), &anywhere(), NOW), "the room went to the first");
     drop(second);
     first.keep();
     assert!(reserve(&view, 1).is_none());
@@ -173,7 +180,7 @@ proptest! {
         };
         let constraints = Constraints {
             avoid: ids(|pick| pick.0),
-            only: among.then(|| ids(|pick| pick.1)),
+            only: among.then(|| ids(|pick| pick.1).into_iter().collect()),
             ..Constraints::default()
         };
         let wanted = wanted(memory * 256);
