@@ -20,6 +20,7 @@ pub mod debian;
 pub mod emulator;
 pub mod firmware;
 pub mod guest_disk;
+pub mod hang;
 pub mod host_disk;
 pub mod initrd;
 pub mod install;

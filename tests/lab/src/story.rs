@@ -3,6 +3,7 @@
 use crate::{
     cloud::{Cloud, PHYSICAL_NETWORK},
     guest_disk::{self, GuestDisk},
+    hang::Watch,
     machine::Place,
 };
 use anyhow::{Context as _, Result, bail, ensure};
@@ -12,13 +13,14 @@ use std::{
     fs,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
 /// A guest in an emulated host starts slowly.
 const BOOT: Duration = Duration::from_secs(600);
 
-/// Tells it; once more where the emulated machine itself died of it.
+/// Tells it; once more where the emulated machine itself died of it, or a guest hung in emulation.
 ///
 /// # Errors
 /// The first step that fails, with the daemons' logs.
@@ -26,10 +28,10 @@ pub fn run(programs: &Programs, client: &Path) -> Result<()> {
     if once(programs, client)? || once(programs, client)? {
         return Ok(());
     }
-    bail!("the emulated machine died twice")
+    bail!("the emulation failed twice")
 }
 
-/// Whether the machine lived to its end.
+/// Whether the emulation lived to its end.
 fn once(programs: &Programs, client: &Path) -> Result<bool> {
     let started = Instant::now();
     let disk = guest_disk::get()?;
@@ -37,9 +39,10 @@ fn once(programs: &Programs, client: &Path) -> Result<bool> {
     let place = Place::Namespace(format!("humilis-story-{}", std::process::id()));
     let cloud = Cloud::start(programs, folder.path(), place)?;
     println!("{:<44} {:>6.1} s", "the lab's cloud answers", started.elapsed().as_secs_f64());
-    let story = Story { cloud: &cloud, client: client.join("bin/openstack"), folder: folder.path() };
+    let (client, watch) = (client.join("bin/openstack"), Mutex::default());
+    let story = Story { cloud: &cloud, client, folder: folder.path(), watch: &watch };
     let told = story.tell(&disk);
-    if told.is_err() && cloud.died() {
+    if told.is_err() && (story.hangs() || cloud.died()) {
         return Ok(false);
     }
     told.map_err(|error| error.context(cloud.logs()))?;
@@ -51,6 +54,7 @@ struct Story<'a> {
     cloud: &'a Cloud,
     client: PathBuf,
     folder: &'a Path,
+    watch: &'a Mutex<Watch>,
 }
 
 impl Story<'_> {
@@ -144,6 +148,11 @@ impl Story<'_> {
         exec::read(client.args(command.split_whitespace()))
     }
 
+    /// Whether the guest hangs, so that nothing is worth waiting for.
+    fn hangs(&self) -> bool {
+        self.watch.lock().unwrap_or_else(PoisonError::into_inner).sees(self.cloud.machine())
+    }
+
     fn status(&self, server: &str, wanted: &str) -> Result<()> {
         self.timed(&format!("until {wanted}"), || {
             let end = Instant::now() + BOOT;
@@ -152,7 +161,7 @@ impl Story<'_> {
                 match status.trim() {
                     found if found == wanted => return Ok(()),
                     "ERROR" => bail!("the server is in ERROR: {}", self.text(&format!("server show {server}"))?),
-                    found if Instant::now() > end => bail!("the server is {found}, not {wanted}"),
+                    found if Instant::now() > end || self.hangs() => bail!("the server is {found}, not {wanted}"),
                     _ => {}
                 }
             }
@@ -176,7 +185,7 @@ impl Story<'_> {
                     println!("  guest: {}", answer.trim());
                     return Ok(answer);
                 }
-                Err(error) if Instant::now() > end => {
+                Err(error) if Instant::now() > end || self.hangs() => {
                     let console = self.text("console log show --lines 40 web").unwrap_or_default();
                     return Err(error.context(console));
                 }

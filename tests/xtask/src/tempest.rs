@@ -18,7 +18,7 @@ use humilis_harness::{
     paths,
     rest::{Client, Login},
 };
-use humilis_lab::machine::Place;
+use humilis_lab::{hang::Watch, machine::Place};
 use serde_json::json;
 use std::{
     fs::{self, File},
@@ -26,7 +26,7 @@ use std::{
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    sync::mpsc,
+    sync::{Mutex, PoisonError, mpsc},
     time::Duration,
 };
 
@@ -117,19 +117,21 @@ fn parts(what: &str, kvm: Kvm) -> Vec<Part> {
 impl Part {
     fn run(&self, runner: &Path, programs: &Programs, folder: &Path, options: &[String]) -> Result<()> {
         if self.in_lab {
-            // Once more where the emulated machine itself dies of it.
+            // Once more where the emulated machine itself dies of it, or a guest hangs in it.
             let folders = ["lab", "lab-again"].map(|name| folder.join(name));
             for folder in folders {
                 fs::create_dir_all(&folder)?;
                 let cloud = humilis_lab::cloud::Cloud::start(programs, &folder, Place::Here)?;
                 let login = lab_login(&cloud.authority());
-                let gone = || cloud.machine().has_ended();
+                let watch = Mutex::new(Watch::default());
+                let hangs = || watch.lock().unwrap_or_else(PoisonError::into_inner).sees(cloud.machine());
+                let gone = || cloud.machine().has_ended() || hangs();
                 let ran = self.against(runner, &login, programs, &folder, options, &gone);
-                if !cloud.died() {
+                if ran.is_ok() || !(cloud.died() || hangs()) {
                     return ran;
                 }
             }
-            bail!("the emulated machine died twice");
+            bail!("the emulation failed twice");
         }
         let controller_lines = COMPLIANCE.to_owned();
         let plan = Plan { namespace: None, controller_lines, ..Plan::private(programs.clone(), folder, "") };
