@@ -2,10 +2,7 @@
 
 use crate::{exec, paths};
 use anyhow::Result;
-use std::{
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{path::PathBuf, process::Command};
 
 /// How programs are built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,26 +39,34 @@ pub fn programs(profile: Profile) -> Result<Programs> {
 /// # Errors
 /// When the build fails.
 pub fn product(profile: Profile) -> Result<Programs> {
-    if let Some(folder) = std::env::var_os("HUMILIS_PROGRAMS").map(PathBuf::from) {
-        return Ok(found(&folder));
+    let built = built(profile);
+    if named().is_some() {
+        return Ok(built);
     }
     let mut cargo = Command::new(paths::cargo());
     cargo.current_dir(paths::root()).args(["build", "--quiet", "-p", "controller", "-p", "hostd", "-p", "vmm"]);
     cargo.env("CARGO_TARGET_DIR", paths::target());
-    let folder = match profile {
-        Profile::Dev => "debug",
-        Profile::Release => {
-            cargo.arg("--release");
-            "release"
-        }
-    };
+    if profile == Profile::Release {
+        cargo.arg("--release");
+    }
     exec::show(&mut cargo)?;
-    Ok(found(&paths::target().join(folder)))
+    Ok(built)
 }
 
-fn found(folder: &Path) -> Programs {
+/// What [`product`] builds, where it lies once it was built.
+#[must_use]
+pub fn built(profile: Profile) -> Programs {
+    let name = match profile {
+        Profile::Dev => "debug",
+        Profile::Release => "release",
+    };
+    let folder = named().unwrap_or_else(|| paths::target().join(name));
     let [controller, hostd, vmm] = ["controller", "hostd", "vmm"].map(|name| folder.join(name));
     Programs { controller, hostd, vmm, guest: PathBuf::new() }
+}
+
+fn named() -> Option<PathBuf> {
+    std::env::var_os("HUMILIS_PROGRAMS").map(PathBuf::from)
 }
 
 /// Builds the small guest of our own.

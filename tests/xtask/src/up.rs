@@ -4,7 +4,7 @@ use crate::{
     demo::{self, DemoImage},
     setup::{self, Need},
 };
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use humilis_harness::{
     build::{self, Profile},
     cloud::{Cloud, Daemon, Plan},
@@ -204,8 +204,8 @@ fn summary(url: &str, clouds_yaml: &Path, id: &str, address: &str, console: &str
 }
 
 fn down(arguments: &Arguments) -> Result<()> {
-    let programs = build::programs(arguments.profile()).context("cannot find the programs")?;
-    let plan = Plan { namespace: None, ..Plan::private(programs, &arguments.folder, "") };
+    // What ran is there; it is not built for this.
+    let plan = Plan { namespace: None, ..Plan::private(build::built(arguments.profile()), &arguments.folder, "") };
     Cloud::attach(plan).down();
     humilis_lab::cloud::down(&arguments.folder.join("lab"));
     println!("The cloud in {} is down; its files are kept.", arguments.folder.display());
