@@ -153,7 +153,10 @@ fn http(ca: Option<&Path>) -> Result<reqwest::Client> {
     static PROVIDER: Once = Once::new();
     // Only the first installation counts; a second one means that it is there.
     PROVIDER.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));
-    let mut builder = reqwest::Client::builder().timeout(Duration::from_secs(300)).tls_built_in_root_certs(false);
+    // An emulated machine that shares its processors may stand still for longer than the half minute after which a connection would be
+    // given up.
+    let patient = reqwest::Client::builder().timeout(Duration::from_secs(300)).tcp_user_timeout(None);
+    let mut builder = patient.tls_built_in_root_certs(false);
     if let Some(ca) = ca {
         let pem = std::fs::read(ca).with_context(|| format!("cannot read {}", ca.display()))?;
         builder = builder.add_root_certificate(reqwest::Certificate::from_pem(&pem)?);
