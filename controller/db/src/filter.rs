@@ -71,22 +71,23 @@ impl Filter {
         }
     }
 
-    /// Adds `column IN (..)`. With no values nothing matches.
+    /// Adds `column IN (..)`. With no values nothing matches. The last value is repeated up to a power of two, so that lists of many
+    /// lengths are few statements, which the database plans once.
     #[must_use]
     pub fn and_in(mut self, column: &str, values: impl IntoIterator<Item = Value>) -> Self {
         self.join();
         self.sql.push_str(column);
         self.sql.push_str(" IN (");
-        let mut empty = true;
-        for value in values {
-            if !empty {
+        let mut values: Vec<Value> = values.into_iter().collect();
+        match values.last().cloned() {
+            Some(last) => values.resize(values.len().next_power_of_two(), last),
+            None => self.sql.push_str("NULL"),
+        }
+        for (index, value) in values.into_iter().enumerate() {
+            if index > 0 {
                 self.sql.push_str(", ");
             }
-            empty = false;
             self.push_bind(Some(value));
-        }
-        if empty {
-            self.sql.push_str("NULL");
         }
         self.sql.push_str("))");
         self

@@ -15,7 +15,11 @@ use std::{
 };
 
 const SQLITE_READERS: u32 = 4;
-const POSTGRES_CONNECTIONS: u32 = 16;
+/// Connections to PostgreSQL for each processor of the controller's: each is a process there that must first learn all tables and
+/// statements, and no more than a few of them ever work.
+const POSTGRES_CONNECTIONS: usize = 4;
+const POSTGRES_LEAST: usize = 8;
+const POSTGRES_MOST: usize = 32;
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(15);
 /// A connection to PostgreSQL that was idle for so long is asked whether it still is one. All were when they were given back.
 const STALE: Duration = Duration::from_millis(100);
@@ -42,7 +46,7 @@ impl Db {
         let dialect = Dialect::of(url)?;
         let writers = match dialect {
             Dialect::Sqlite => 1,
-            Dialect::Postgres => POSTGRES_CONNECTIONS,
+            Dialect::Postgres => postgres_connections(),
         };
         let writer = connect(url, dialect, true, writers).await?;
         let reader = match dialect {
@@ -85,6 +89,12 @@ impl Db {
         self.reader.close().await;
         self.writer.close().await;
     }
+}
+
+fn postgres_connections() -> u32 {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let wanted = processors.saturating_mul(POSTGRES_CONNECTIONS).clamp(POSTGRES_LEAST, POSTGRES_MOST);
+    u32::try_from(wanted).unwrap_or(1)
 }
 
 async fn connect(url: &str, dialect: Dialect, writes: bool, connections: u32) -> Result<sqlx::AnyPool, DbError> {

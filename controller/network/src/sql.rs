@@ -181,6 +181,12 @@ pub trait Cells {
     fn maybe_parsed<T: FromStr>(&self, column: &str) -> Result<Option<T>>
     where
         T::Err: std::error::Error + Send + Sync + 'static;
+    /// What `string_agg` joined by commas.
+    fn members(&self, column: &str) -> Result<Vec<String>>;
+    /// The same, each of a known form.
+    fn parsed_members<T: FromStr>(&self, column: &str) -> Result<Vec<T>>
+    where
+        T::Err: std::error::Error + Send + Sync + 'static;
     /// JSON.
     fn json<T: serde::de::DeserializeOwned>(&self, column: &str) -> Result<T>;
 }
@@ -213,6 +219,16 @@ impl Cells for AnyRow {
     {
         let text = self.maybe_text(column)?;
         text.map(|text| text.parse()).transpose().map_err(|error| DbError::corrupt(column, error).into())
+    }
+    fn members(&self, column: &str) -> Result<Vec<String>> {
+        Ok(self.maybe_text(column)?.iter().flat_map(|text| text.split(',')).map(str::to_owned).collect())
+    }
+    fn parsed_members<T: FromStr>(&self, column: &str) -> Result<Vec<T>>
+    where
+        T::Err: std::error::Error + Send + Sync + 'static,
+    {
+        let members = self.members(column)?.into_iter();
+        members.map(|text| text.parse().map_err(|error| DbError::corrupt(column, error).into())).collect()
     }
     fn json<T: serde::de::DeserializeOwned>(&self, column: &str) -> Result<T> {
         Ok(controller_db::from_json(column, &self.text(column)?)?)

@@ -4,17 +4,24 @@
 //! its tenant networks; a group is on the hosts of its ports, and on those whose ports' groups name it. A change touches before
 //! and after it alters the rows, so that hosts which lose a thing hear of it too.
 
-use crate::{error::Result, port::model::Port, service::Change, sql, sql::Param};
+use crate::{
+    error::Result,
+    port::model::Port,
+    service::Change,
+    sql::{self, Cells, Param},
+};
 use controller_base::id::{HostId, NetworkId, RouterId, SecurityGroupId};
 use controller_db::Connection;
 use controller_ports::fleet::ObjectKey;
+use std::collections::BTreeSet;
 
 /// The hosts that have the network.
 pub async fn hosts_of_network(conn: &mut Connection, id: NetworkId) -> Result<Vec<HostId>> {
-    let sql = "SELECT DISTINCT p.host_id FROM network_port p WHERE p.host_id IS NOT NULL AND (p.network_id = $1 OR p.network_id IN \
-               (SELECT other.network_id FROM network_port leg JOIN network_port other ON other.device_id = leg.device_id \
+    let sql = "SELECT host_id FROM network_port WHERE network_id = $1 AND host_id IS NOT NULL UNION \
+               SELECT p.host_id FROM network_port leg JOIN network_port other ON other.device_id = leg.device_id \
+               JOIN network_port p ON p.network_id = other.network_id \
                WHERE leg.network_id = $1 AND leg.device_owner IN ('network:router_interface', 'network:router_gateway') \
-               AND other.device_owner = 'network:router_interface'))";
+               AND other.device_owner = 'network:router_interface' AND p.host_id IS NOT NULL";
     sql::ids(conn, sql, [Param::text(id)]).await
 }
 
@@ -28,20 +35,26 @@ pub async fn hosts_of_router(conn: &mut Connection, id: RouterId) -> Result<Vec<
 
 /// The hosts that have the group.
 pub async fn hosts_of_group(conn: &mut Connection, id: SecurityGroupId) -> Result<Vec<HostId>> {
-    let sql = "SELECT DISTINCT p.host_id FROM network_port p JOIN network_port_group g ON g.port_id = p.id \
-               WHERE p.host_id IS NOT NULL AND (g.group_id = $1 OR g.group_id IN \
-               (SELECT r.group_id FROM network_security_group_rule r WHERE r.remote_group_id = $1))";
+    let sql = "SELECT p.host_id FROM network_port_group g JOIN network_port p ON p.id = g.port_id \
+               WHERE g.group_id = $1 AND p.host_id IS NOT NULL UNION \
+               SELECT p.host_id FROM network_security_group_rule r JOIN network_port_group g ON g.group_id = r.group_id \
+               JOIN network_port p ON p.id = g.port_id \
+               WHERE r.remote_group_id = $1 AND r.group_id <> $1 AND p.host_id IS NOT NULL";
     sql::ids(conn, sql, [Param::text(id)]).await
 }
 
 /// The routers with a leg in the network, and the other networks behind them.
-async fn neighbourhood(conn: &mut Connection, id: NetworkId) -> Result<(Vec<RouterId>, Vec<NetworkId>)> {
-    let routers = "SELECT DISTINCT device_id FROM network_port \
-                   WHERE network_id = $1 AND device_owner = 'network:router_interface'";
-    let networks = "SELECT DISTINCT other.network_id FROM network_port leg JOIN network_port other ON other.device_id = leg.device_id \
-                    WHERE leg.network_id = $1 AND leg.device_owner = 'network:router_interface' \
-                    AND other.device_owner IN ('network:router_interface', 'network:router_gateway')";
-    Ok((sql::ids(conn, routers, [Param::text(id)]).await?, sql::ids(conn, networks, [Param::text(id)]).await?))
+async fn neighbourhood(conn: &mut Connection, id: NetworkId) -> Result<(BTreeSet<RouterId>, BTreeSet<NetworkId>)> {
+    let sql = "SELECT other.device_id, other.network_id FROM network_port leg JOIN network_port other ON other.device_id = leg.device_id \
+               WHERE leg.network_id = $1 AND leg.device_owner = 'network:router_interface' \
+               AND other.device_owner IN ('network:router_interface', 'network:router_gateway')";
+    let (mut routers, mut networks) = (BTreeSet::new(), BTreeSet::new());
+    for leg in sql::all(conn, sql, [Param::text(id)]).await? {
+        routers.insert(leg.parsed("device_id")?);
+        networks.insert(leg.parsed("network_id")?);
+    }
+    networks.remove(&id);
+    Ok((routers, networks))
 }
 
 /// The legs of a router lie in these networks.

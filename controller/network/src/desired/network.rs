@@ -5,7 +5,10 @@ use crate::{
     error::Result,
     hosts::Known,
     network::{self, model},
-    port::{self, model::Port},
+    port::{
+        self,
+        model::{Port, SERVICE},
+    },
     service::NetworkService,
     subnet::{self, model::Subnet, service_address},
 };
@@ -26,17 +29,19 @@ pub(super) async fn build(
     id: NetworkId,
 ) -> Result<(Option<(Generation, DesiredNetwork)>, Vec<Port>)> {
     let Some(network) = network::store::get(conn, id).await? else { return Ok((None, Vec::new())) };
-    let service_port = service_address::find(conn, id).await?;
     let subnets = subnet::store::of_network(conn, id).await?;
-    let (segment, ports) = match &network.segment {
+    let (segment, service_port, ports) = match &network.segment {
         model::Segment::Overlay { vni } => {
-            (Segment::Overlay { vni: *vni, remotes: Vec::new() }, ports_on_hosts(conn, id).await?)
+            let (service_port, ports) = ports_that_matter(conn, id).await?;
+            (Segment::Overlay { vni: *vni, remotes: Vec::new() }, service_port, ports)
         }
         model::Segment::Flat { physical_network } => {
-            (Segment::Flat { physical_network: physical_network.clone() }, Vec::new())
+            let segment = Segment::Flat { physical_network: physical_network.clone() };
+            (segment, service_address::find(conn, id).await?, Vec::new())
         }
         model::Segment::Vlan { physical_network, vlan_id } => {
-            (Segment::Vlan { physical_network: physical_network.clone(), vlan_id: *vlan_id }, Vec::new())
+            let segment = Segment::Vlan { physical_network: physical_network.clone(), vlan_id: *vlan_id };
+            (segment, service_address::find(conn, id).await?, Vec::new())
         }
     };
     let domain = match network.dns_domain.is_empty() {
@@ -70,12 +75,16 @@ fn remote(port: &Port, known: &Known) -> Option<RemotePort> {
     (!host_address.is_empty()).then(|| RemotePort { mac: port.mac.clone(), addresses, host_address })
 }
 
-async fn ports_on_hosts(conn: &mut Connection, id: NetworkId) -> Result<Vec<Port>> {
+/// The service's port, and those on hosts.
+async fn ports_that_matter(conn: &mut Connection, id: NetworkId) -> Result<(Option<Port>, Vec<Port>)> {
+    let service = [service_address::device_id(id).into(), SERVICE.into()];
     let filter = Filter::new(port::store::SELECT)
         .and_eq("network_id", Some(id.to_string()))
-        .and("host_id IS NOT NULL", [])
-        .then("ORDER BY id");
-    port::store::list(conn, filter).await
+        .and("host_id IS NOT NULL OR (device_id = ? AND device_owner = ?)", service)
+        .then("ORDER BY created_at, id");
+    let ports = port::store::list(conn, filter).await?;
+    let (on_hosts, mut service): (Vec<_>, Vec<_>) = ports.into_iter().partition(|port| port.host_id.is_some());
+    Ok((service.pop(), on_hosts))
 }
 
 fn convert(subnet: &Subnet, service_port: Option<&Port>) -> DesiredSubnet {

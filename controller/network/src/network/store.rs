@@ -6,13 +6,13 @@ use crate::{
     sql::{self, Cells, Columns, Param},
     standard::Standard,
 };
-use controller_base::id::{NetworkId, SubnetId};
+use controller_base::id::NetworkId;
 use controller_db::{DbError, Filter};
 use sqlx::{AnyConnection, any::AnyRow};
-use std::collections::HashMap;
 
 /// The start of a list.
-pub const SELECT: &str = "SELECT * FROM network_network";
+pub const SELECT: &str = "SELECT own.*, (SELECT string_agg(s.id, ',' ORDER BY s.created_at, s.id) FROM network_subnet s \
+    WHERE s.network_id = own.id) AS subnets FROM network_network own";
 
 /// Of a row that was joined with its network's.
 pub fn surroundings(row: &AnyRow) -> Result<Surroundings> {
@@ -44,7 +44,7 @@ fn from_row(row: &AnyRow) -> Result<Network> {
         mtu: u32::try_from(row.int("mtu")?).map_err(|error| DbError::corrupt("mtu", error))?,
         dns_domain: row.text("dns_domain")?,
         segment,
-        subnets: Vec::new(),
+        subnets: row.parsed_members("subnets")?,
     })
 }
 
@@ -67,26 +67,7 @@ fn columns(network: &Network) -> Columns {
 
 /// All that the filter lets through, with their subnets.
 pub async fn list(conn: &mut AnyConnection, filter: Filter) -> Result<Vec<Network>> {
-    let rows = filter.fetch_all(conn).await?;
-    let mut networks = rows.iter().map(from_row).collect::<Result<Vec<_>>>()?;
-    let mut subnets = subnets(conn, &networks).await?;
-    for network in &mut networks {
-        network.subnets = subnets.remove(&network.id).unwrap_or_default();
-    }
-    Ok(networks)
-}
-
-async fn subnets(conn: &mut AnyConnection, networks: &[Network]) -> Result<HashMap<NetworkId, Vec<SubnetId>>> {
-    let mut found: HashMap<NetworkId, Vec<SubnetId>> = HashMap::new();
-    for chunk in networks.chunks(500) {
-        let filter = Filter::new("SELECT id, network_id FROM network_subnet")
-            .and_in("network_id", chunk.iter().map(|network| controller_db::Value::text(network.id)))
-            .then("ORDER BY created_at, id");
-        for row in filter.fetch_all(conn).await? {
-            found.entry(row.parsed("network_id")?).or_default().push(row.parsed("id")?);
-        }
-    }
-    Ok(found)
+    filter.fetch_all(conn).await?.iter().map(from_row).collect()
 }
 
 /// One network.

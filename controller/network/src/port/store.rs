@@ -15,14 +15,19 @@ use controller_base::{
 use controller_db::{DbError, Filter, Value};
 use controller_ports::fleet::net::FixedIp;
 use sqlx::{AnyConnection, any::AnyRow};
-use std::collections::HashMap;
+use std::str::FromStr;
 
 /// The start of a list.
 pub const SELECT: &str = "SELECT * FROM (SELECT own.*, n.project_id AS network_project_id, n.shared AS network_shared, \
-    n.external AS network_external, n.dns_domain AS network_dns_domain FROM network_port own \
-    JOIN network_network n ON n.id = own.network_id) AS joined";
+    n.external AS network_external, n.dns_domain AS network_dns_domain, \
+    (SELECT string_agg(a.position || ' ' || a.address || ' ' || a.subnet_id, ',') FROM network_address a \
+    WHERE a.port_id = own.id) AS addresses, \
+    (SELECT string_agg(g.group_id, ',') FROM network_port_group g WHERE g.port_id = own.id) AS group_ids \
+    FROM network_port own JOIN network_network n ON n.id = own.network_id) AS joined";
 
 fn from_row(row: &AnyRow) -> Result<Port> {
+    let mut groups: Vec<SecurityGroupId> = row.parsed_members("group_ids")?;
+    groups.sort();
     Ok(Port {
         id: row.parsed("id")?,
         standard: Standard::from_row(row)?,
@@ -43,9 +48,30 @@ fn from_row(row: &AnyRow) -> Result<Port> {
         dns_name: row.text("dns_name")?,
         position: row.int("position")?,
         made_for_server: row.flag("made_for_server")?,
-        fixed_ips: Vec::new(),
-        groups: Vec::new(),
+        fixed_ips: fixed_ips(&row.members("addresses")?)?,
+        groups,
     })
+}
+
+/// Positions, addresses and subnets, as [`SELECT`] joins them, in the order of positions.
+fn fixed_ips(members: &[String]) -> Result<Vec<FixedIp>> {
+    let mut placed = Vec::with_capacity(members.len());
+    for member in members {
+        let mut words = member.splitn(3, ' ');
+        let mut word = || words.next().unwrap_or_default();
+        let position: i64 = parse(word())?;
+        let address: &str = word();
+        placed.push((position, address, FixedIp { address: parse(address)?, subnet_id: parse(word())? }));
+    }
+    placed.sort_by_key(|(position, address, _)| (*position, *address));
+    Ok(placed.into_iter().map(|(_, _, fixed)| fixed).collect())
+}
+
+fn parse<T: FromStr>(word: &str) -> Result<T>
+where
+    T::Err: std::error::Error + Send + Sync + 'static,
+{
+    word.parse().map_err(|error| DbError::corrupt("addresses", error).into())
 }
 
 fn columns(port: &Port) -> Columns {
@@ -71,38 +97,9 @@ fn columns(port: &Port) -> Columns {
     columns
 }
 
-/// All that the filter lets through, complete.
+/// All that the filter lets through, with their addresses and groups.
 pub async fn list(conn: &mut AnyConnection, filter: Filter) -> Result<Vec<Port>> {
-    let rows = filter.fetch_all(conn).await?;
-    let mut ports = rows.iter().map(from_row).collect::<Result<Vec<_>>>()?;
-    for chunk in ports.chunks_mut(500) {
-        fill(conn, chunk).await?;
-    }
-    Ok(ports)
-}
-
-async fn fill(conn: &mut AnyConnection, ports: &mut [Port]) -> Result<()> {
-    let ids: Vec<Value> = ports.iter().map(|port| Value::text(port.id)).collect();
-    let mut addresses: HashMap<PortId, Vec<FixedIp>> = HashMap::new();
-    let filter = Filter::new("SELECT port_id, subnet_id, address FROM network_address")
-        .and_in("port_id", ids.clone())
-        .then("ORDER BY position, address");
-    for row in filter.fetch_all(conn).await? {
-        let fixed = FixedIp { subnet_id: row.parsed("subnet_id")?, address: row.parsed("address")? };
-        addresses.entry(row.parsed("port_id")?).or_default().push(fixed);
-    }
-    let mut groups: HashMap<PortId, Vec<SecurityGroupId>> = HashMap::new();
-    let filter = Filter::new("SELECT port_id, group_id FROM network_port_group")
-        .and_in("port_id", ids)
-        .then("ORDER BY group_id");
-    for row in filter.fetch_all(conn).await? {
-        groups.entry(row.parsed("port_id")?).or_default().push(row.parsed("group_id")?);
-    }
-    for port in ports {
-        port.fixed_ips = addresses.remove(&port.id).unwrap_or_default();
-        port.groups = groups.remove(&port.id).unwrap_or_default();
-    }
-    Ok(())
+    filter.fetch_all(conn).await?.iter().map(from_row).collect()
 }
 
 /// One port.
