@@ -87,9 +87,10 @@ impl From<AttachError> for Failure {
             | AttachError::AddressInvalid(_)
             | AttachError::Exhausted(_)
             | AttachError::SecurityGroupNotFound(_) => ApiError::bad_request(message),
-            AttachError::PortInUse(_) | AttachError::SecurityGroupAmbiguous(_) | AttachError::Ambiguous => {
-                ApiError::conflict(message)
-            }
+            AttachError::PortInUse(_)
+            | AttachError::SecurityGroupAmbiguous(_)
+            | AttachError::Ambiguous
+            | AttachError::Collided => ApiError::conflict(message),
             AttachError::External(_) | AttachError::QuotaExceeded => ApiError::forbidden(message),
             AttachError::Unavailable(inner) => ApiError::unavailable(inner),
         })

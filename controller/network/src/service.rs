@@ -108,20 +108,31 @@ impl NetworkService {
         &self,
         work: &(impl for<'a> Fn(&'a mut Change) -> BoxFuture<'a, Result<T>> + Send + Sync),
     ) -> Result<T> {
+        let (tx, done) = self.within(self.0.db.begin().await?, work).await?;
+        tx.commit().await?;
+        Ok(done)
+    }
+
+    /// Runs the work in somebody's transaction and gives it back; when it fails, all that was done in it is undone.
+    pub(crate) async fn within<T: Send>(
+        &self,
+        tx: Tx,
+        work: impl for<'a> FnOnce(&'a mut Change) -> BoxFuture<'a, Result<T>> + Send,
+    ) -> Result<(Tx, T)> {
         let mut change = Change {
-            tx: self.0.db.begin().await?,
+            tx,
             now: self.0.clock.now(),
             service: self.clone(),
             touched: BTreeSet::new(),
             changed: BTreeSet::new(),
         };
         let done = work(&mut change).await?;
-        change.commit().await?;
-        Ok(done)
+        Ok((change.tell(), done))
     }
 }
 
-fn is_collision(error: &Error) -> bool {
+/// Whether the same may succeed when it is tried again at once.
+pub(crate) fn is_collision(error: &Error) -> bool {
     matches!(error, Error::ConcurrentUpdate | Error::Database(DbError::Busy(_) | DbError::UniqueViolation { .. }))
 }
 
@@ -143,13 +154,13 @@ impl Change {
         &mut self.tx
     }
 
-    async fn commit(mut self) -> Result<()> {
-        let service = self.service.clone();
-        let (touched, changed) = (std::mem::take(&mut self.touched), std::mem::take(&mut self.changed));
-        self.tx.on_commit(move || {
+    /// After the transaction's commit hosts shall look again.
+    fn tell(self) -> Tx {
+        let Self { mut tx, service, touched, changed, .. } = self;
+        tx.on_commit(move || {
             changed.iter().for_each(|key| service.0.shared.drop_key(key));
             touched.into_iter().for_each(|(host, key)| service.0.fleet.touch(host, key));
         });
-        Ok(self.tx.commit().await?)
+        tx
     }
 }

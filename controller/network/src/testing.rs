@@ -80,7 +80,7 @@ pub struct Cloud {
     pub service: NetworkService,
     pub fleet: Arc<FakeFleet>,
     pub router: Router,
-    _db: TestDb,
+    db: TestDb,
 }
 
 /// One over each kind of database.
@@ -97,7 +97,7 @@ pub async fn clouds_with(config: NetworkConfig) -> Vec<Cloud> {
         let service = NetworkService::start((*db).clone(), clock, config.clone(), fleet.clone()).await.unwrap();
         let web = testing::web_state("network", RULES, testing::usual_tokens());
         let router = crate::api::service(service.clone(), &web).router;
-        clouds.push(Cloud { service, fleet, router, _db: db });
+        clouds.push(Cloud { service, fleet, router, db });
     }
     clouds
 }
@@ -111,7 +111,8 @@ impl Cloud {
 
     /// Plugs a server in; its ports.
     pub async fn attach(&self, request: &AttachRequest) -> Result<Vec<AttachedPort>, AttachError> {
-        self.service.attach(request).await?;
+        let tx = self.db.begin().await.expect("a fresh database has room for a transaction");
+        self.service.attach(tx, request).await?.commit().await.expect("a fresh database takes a commit");
         let mut ports = self.service.ports_of(&[request.server_id]).await?;
         Ok(ports.remove(&request.server_id).unwrap_or_default())
     }

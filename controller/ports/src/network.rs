@@ -108,6 +108,9 @@ pub enum AttachError {
     /// The project's port quota is used up.
     #[error("maximum number of ports exceeded")]
     QuotaExceeded,
+    /// Something else changed at the same time; it may succeed when it is tried again at once.
+    #[error("the network was changed by others at the same time")]
+    Collided,
     /// The service failed.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
@@ -127,8 +130,9 @@ pub trait Networks: Send + Sync {
         project: &ProjectId,
         wanted: &[String],
     ) -> Result<Vec<SecurityGroupId>, AttachError>;
-    /// Makes or takes the ports and binds them to the host. Repeating it with the same server gives the same ports.
-    async fn attach(&self, request: &AttachRequest) -> Result<(), AttachError>;
+    /// Makes or takes the ports and binds them to the host. Repeating it with the same server gives the same ports. Gives the
+    /// transaction back; after an error all that was done in it is undone.
+    async fn attach(&self, tx: Tx, request: &AttachRequest) -> Result<Tx, AttachError>;
     /// Deletes the ports that `attach` made and frees those that it took. Repeating it is harmless.
     async fn detach(&self, server: ServerId) -> Result<(), Unavailable>;
     /// Deletes or frees one port of a server.

@@ -63,17 +63,18 @@ impl Build {
         let Some(host) = &server.host else {
             return Err(StepError::fail("No valid host was found."));
         };
-        match self.attach(&server, host).await {
-            Ok(()) => self.publish(run, &server).await,
+        match self.attach(self.0.db.begin().await?, &server, host).await {
+            Ok(tx) => self.publish(run, tx, &server).await,
+            Err(AttachError::Collided) => Err(at_once("the network changed meanwhile")),
             Err(AttachError::Unavailable(error)) => self.later(run, &error.to_string()),
             Err(error) => Err(StepError::fail(format!("Failed to allocate the network(s): {}", sentence(&error)))),
         }
     }
 
-    async fn attach(&self, server: &Server, host: &Placed) -> Result<(), AttachError> {
+    async fn attach(&self, tx: Tx, server: &Server, host: &Placed) -> Result<Tx, AttachError> {
         let spec = &server.spec;
         if spec.nics.is_empty() {
-            return Ok(());
+            return Ok(tx);
         }
         let request = AttachRequest {
             server_id: server.id,
@@ -86,18 +87,14 @@ impl Build {
             nics: spec.nics.clone(),
             security_groups: spec.security_groups.clone(),
         };
-        self.0.networks.attach(&request).await
+        self.0.networks.attach(tx, &request).await
     }
 
-    async fn publish(&self, run: &mut Run<State>, server: &Server) -> Result<Outcome, StepError> {
-        let mut tx = self.0.db.begin().await?;
+    async fn publish(&self, run: &mut Run<State>, mut tx: Tx, server: &Server) -> Result<Outcome, StepError> {
         if !server.desired.published {
             let next = change::publish(server, run.now);
             if !store::update(&mut tx, &next).await? {
-                return Err(StepError::Retry {
-                    after: Some(Duration::ZERO),
-                    reason: "the server changed meanwhile".to_owned(),
-                });
+                return Err(at_once("the server changed meanwhile"));
             }
             self.0.touch_on_commit(&mut tx, &next);
         }
@@ -157,6 +154,10 @@ impl Build {
         }
         Ok(Outcome::Wait(POLL.min(self.0.config.answer_timeout())))
     }
+}
+
+fn at_once(reason: &str) -> StepError {
+    StepError::Retry { after: Some(Duration::ZERO), reason: reason.to_owned() }
 }
 
 /// The server, unless its tenant does not want it any longer.

@@ -56,8 +56,9 @@ impl Compute {
                 None => self.unexplained(host, guest),
             }
         }
-        for id in missing {
-            self.advance_and_wake(id, |server| is_here(server, host).then(|| observe::gone(server)).flatten()).await?;
+        for server in missing {
+            let gone = |server: &Server| is_here(server, host).then(|| observe::gone(server)).flatten();
+            self.advance_and_wake(&server, gone).await?;
         }
         Ok(())
     }
@@ -74,16 +75,16 @@ impl Compute {
             return Ok(());
         }
         let react = |server: &Server| is_here(server, host).then(|| observe::react(server, guest, now)).flatten();
-        self.advance_and_wake(server.id, react).await
+        self.advance_and_wake(server, react).await
     }
 
     async fn advance_and_wake(
         &self,
-        id: ServerId,
+        server: &Server,
         mutate: impl Fn(&Server) -> Option<Server> + Send + Sync,
     ) -> Result<(), Unavailable> {
-        self.advance_as_observed(id, mutate).await?;
-        self.runner.wake(&id.to_string());
+        self.advance_as_observed(server, mutate).await?;
+        self.runner.wake(&server.id.to_string());
         Ok(())
     }
 
@@ -101,11 +102,10 @@ impl Compute {
         host: HostId,
         listed: &[ServerId],
         connection: &mut controller_db::Conn,
-    ) -> Result<Vec<ServerId>, DbError> {
+    ) -> Result<Vec<Server>, DbError> {
         let listed: HashSet<&ServerId> = listed.iter().collect();
         let here = store::on_host(connection, host).await?;
-        let unlisted = here.into_iter().filter(|server| !server.desired.published && !listed.contains(&server.id));
-        Ok(unlisted.map(|server| server.id).collect())
+        Ok(here.into_iter().filter(|server| !server.desired.published && !listed.contains(&server.id)).collect())
     }
 }
 

@@ -89,32 +89,35 @@ impl Compute {
         id: ServerId,
         mutate: impl Fn(&Server) -> Option<Server> + Send + Sync,
     ) -> Result<Option<Server>, Unavailable> {
-        self.advance_by(id, mutate, Tx::commit).await
+        self.advance_by(id, None, mutate, Tx::commit).await
     }
 
-    /// The same for what a host says and would say again.
+    /// The same for what a host says and would say again, of a server that was just read.
     ///
     /// # Errors
     /// The database's.
     pub(crate) async fn advance_as_observed(
         &self,
-        id: ServerId,
+        known: &Server,
         mutate: impl Fn(&Server) -> Option<Server> + Send + Sync,
     ) -> Result<Option<Server>, Unavailable> {
-        self.advance_by(id, mutate, Tx::commit_soon).await
+        self.advance_by(known.id, Some(known.clone()), mutate, Tx::commit_soon).await
     }
 
     async fn advance_by<F: Future<Output = Result<(), DbError>> + Send>(
         &self,
         id: ServerId,
+        mut known: Option<Server>,
         mutate: impl Fn(&Server) -> Option<Server> + Send + Sync,
         commit: impl Fn(Tx) -> F + Send + Sync,
     ) -> Result<Option<Server>, Unavailable> {
         loop {
             let mut tx = self.db.begin().await.map_err(unavailable)?;
-            let Some(server) = store::get(&mut tx, id).await.map_err(unavailable)? else {
-                return Ok(None);
+            let server = match known.take() {
+                None => store::get(&mut tx, id).await.map_err(unavailable)?,
+                known => known,
             };
+            let Some(server) = server else { return Ok(None) };
             let Some(next) = mutate(&server) else {
                 return Ok(Some(server));
             };

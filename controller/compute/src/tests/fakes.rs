@@ -119,13 +119,13 @@ impl Networks for FakeNetworks {
             None => Ok(vec![SecurityGroupId::random()]),
         }
     }
-    async fn attach(&self, request: &AttachRequest) -> Result<(), AttachError> {
+    async fn attach(&self, tx: Tx, request: &AttachRequest) -> Result<Tx, AttachError> {
         let full: NetworkId = FULL_NETWORK.parse().unwrap();
         if request.nics.iter().any(|nic| matches!(nic, RequestedNic::Network { id, .. } if *id == full)) {
             return Err(AttachError::Exhausted(full));
         }
         self.ports.lock().unwrap().entry(request.server_id).or_insert_with(|| vec![port()]);
-        Ok(())
+        Ok(tx)
     }
     async fn detach(&self, server: ServerId) -> Result<(), Unavailable> {
         self.ports.lock().unwrap().remove(&server);

@@ -15,7 +15,7 @@ use crate::{
     error::Error,
     hosts::unavailable,
     port::{self, model::Status},
-    service::NetworkService,
+    service::{NetworkService, is_collision},
 };
 use async_trait::async_trait;
 use controller_base::id::{PortId, ProjectId, SecurityGroupId, ServerId};
@@ -44,8 +44,8 @@ impl Networks for NetworkService {
         groups::resolve(self, project, wanted).await
     }
 
-    async fn attach(&self, request: &AttachRequest) -> Result<(), AttachError> {
-        Ok(plug::attach(self, request).await?)
+    async fn attach(&self, tx: Tx, request: &AttachRequest) -> Result<Tx, AttachError> {
+        Ok(plug::attach(self, tx, request).await?)
     }
 
     async fn detach(&self, server: ServerId) -> Result<(), Unavailable> {
@@ -101,6 +101,7 @@ impl From<Error> for AttachError {
             Error::IpAddressGenerationFailure(id) => of(id, Self::Exhausted),
             Error::SecurityGroupNotFound(id) => Some(Self::SecurityGroupNotFound(id.clone())),
             Error::OverQuota(_) => Some(Self::QuotaExceeded),
+            error if is_collision(error) => Some(Self::Collided),
             _ => None,
         };
         known.unwrap_or_else(|| Self::Unavailable(unavailable(error)))

@@ -15,16 +15,16 @@ use crate::{
     subnet::service_address,
 };
 use controller_base::id::{NetworkId, PortId, ServerId};
+use controller_db::Tx;
 use controller_ports::network::{AttachRequest, RequestedNic};
 use futures::FutureExt;
 use std::net::IpAddr;
 
 /// Makes or takes the ports and binds them to the host.
-pub async fn attach(service: &NetworkService, request: &AttachRequest) -> Result<()> {
+pub async fn attach(service: &NetworkService, tx: Tx, request: &AttachRequest) -> Result<Tx> {
     let request = request.clone();
-    service
-        .write(move |change| {
-            let request = request.clone();
+    let (tx, ()) = service
+        .within(tx, move |change| {
             async move {
                 let existing = port::store::of_servers(change.conn(), &[request.server_id]).await?;
                 for (position, nic) in (0_i64..).zip(&request.nics) {
@@ -35,7 +35,8 @@ pub async fn attach(service: &NetworkService, request: &AttachRequest) -> Result
             }
             .boxed()
         })
-        .await
+        .await?;
+    Ok(tx)
 }
 
 fn owner(request: &AttachRequest) -> String {
