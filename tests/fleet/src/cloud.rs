@@ -42,7 +42,7 @@ pub struct Plan {
 pub async fn measure(plan: &Plan) -> Result<Vec<Figure>> {
     let folder = tempfile::Builder::new().prefix("humilis-fleet-").tempdir()?;
     let postgres = (plan.database == "postgres").then(Postgres::start).transpose()?;
-    let url = postgres.as_ref().map(Postgres::url).unwrap_or_default();
+    let url = postgres.as_ref().map(Postgres::socket_url).unwrap_or_default();
     let mut process = Process::start(&plan.controller, folder.path(), &url)?;
     let client = process.login().await?;
     let kind = if plan.one_project { ", one project" } else { "" };

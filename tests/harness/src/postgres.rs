@@ -48,6 +48,12 @@ impl Postgres {
         format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
     }
 
+    /// The same by its socket, as a program on the server's own machine would reach it.
+    #[must_use]
+    pub fn socket_url(&self) -> String {
+        format!("postgres://postgres@localhost:{}/postgres?host={}", self.port, self.directory.path().display())
+    }
+
     fn data(&self) -> PathBuf {
         self.directory.path().join("data")
     }
