@@ -15,11 +15,12 @@ use crate::{
         updates::ControllerUpdates,
     },
     identity::Identity,
-    local,
+    local::{self, Own},
     metrics::Metrics,
     network::Network,
     notify,
     sharing::Sharing,
+    status::Status,
 };
 use anyhow::{Context, bail};
 use hostd_guests::{
@@ -47,10 +48,10 @@ const ENROL_RETRY: Duration = Duration::from_secs(1);
 const LOCK_PATIENCE: Duration = Duration::from_secs(10);
 const LOCK_RETRY: Duration = Duration::from_millis(20);
 
-/// The socket of the audit.
+/// The socket for this host's own programs.
 #[must_use]
-pub fn audit_socket(layout: &Layout) -> PathBuf {
-    layout.state().join("audit.sock")
+pub fn local_socket(layout: &Layout) -> PathBuf {
+    layout.state().join("local.sock")
 }
 
 /// Runs until SIGTERM or SIGINT.
@@ -105,12 +106,14 @@ async fn start(config: Config) -> anyhow::Result<Running> {
     let audit = Audit::new(guests.clone(), net, images.clone());
     let sharing = Sharing::new(config.images.hosts_served);
     let giving = Giving::start(config.images_address(), images.clone(), sharing.clone(), identity.subscribe());
+    let status = Status::new(guests.clone(), identity.subscribe(), connected.clone(), layout.clone());
     if !config.local.metrics.is_empty() {
         let metrics = Metrics { guests: guests.clone(), images, sharing, connected, layout: layout.clone() };
         let serving = local::serve(&config.local.metrics, metrics).await;
         serving.with_context(|| format!("cannot listen at {}", config.local.metrics))?;
     }
-    local::serve_audit(&audit_socket(&layout), audit.clone()).context("cannot listen for audits")?;
+    let own = Own { audit: audit.clone(), status };
+    local::serve_own(&local_socket(&layout), own).context("cannot listen for this host's own programs")?;
     let store = Arc::new(Store::new(ledger, guests.clone(), network, metadata));
     tokio::spawn(Session { config, identity, store, guests, audit, delivery, giving, channel }.run());
     notify::ready();

@@ -26,6 +26,8 @@ mod network;
 mod notify;
 mod numa;
 mod resources;
+pub mod screen;
 pub mod sharing;
+pub mod status;
 pub mod update;
 mod uptime;

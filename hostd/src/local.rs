@@ -1,6 +1,6 @@
-//! Prometheus metrics in text form, and the audit for `hostd audit`, each on a listener of this host alone.
+//! Prometheus metrics in text form, and what `hostd audit` and `hostd status` ask, each on a listener of this host alone.
 
-use crate::{audit::Audit, metrics::Metrics};
+use crate::{audit::Audit, metrics::Metrics, status::Status};
 use std::{io, path::Path};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
@@ -21,7 +21,7 @@ pub async fn serve(address: &str, metrics: Metrics) -> io::Result<()> {
             match listener.accept().await {
                 Ok((stream, _)) => {
                     let metrics = metrics.clone();
-                    tokio::spawn(timeout(DEADLINE, answer(stream, "/metrics", move || page(metrics))));
+                    tokio::spawn(timeout(DEADLINE, answer(stream, async move |path: &str| page(path, metrics).await)));
                 }
                 Err(error) => paused(&error).await,
             }
@@ -30,21 +30,40 @@ pub async fn serve(address: &str, metrics: Metrics) -> io::Result<()> {
     Ok(())
 }
 
-async fn page(metrics: Metrics) -> Result<String, String> {
-    tokio::task::spawn_blocking(move || metrics.text()).await.map_err(|error| error.to_string())
+async fn page(path: &str, metrics: Metrics) -> Option<Result<String, String>> {
+    let text = async || tokio::task::spawn_blocking(move || metrics.text()).await.map_err(|error| error.to_string());
+    if path == "/metrics" { Some(text().await) } else { None }
 }
 
-/// Serves the audit at a socket in the state directory, which root alone can reach.
-pub fn serve_audit(path: &Path, audit: Audit) -> io::Result<()> {
+/// What this host's own programs may ask.
+#[derive(Clone)]
+pub struct Own {
+    /// What is here, and why.
+    pub audit: Audit,
+    /// How it is.
+    pub status: Status,
+}
+
+impl Own {
+    async fn page(&self, path: &str) -> Option<Result<String, String>> {
+        match path {
+            "/audit" => Some(self.audit.text().await.map_err(|error| error.to_string())),
+            "/status" => Some(Ok(self.status.text())),
+            _ => None,
+        }
+    }
+}
+
+/// Serves it at a socket in the state directory, which root alone can reach.
+pub fn serve_own(path: &Path, own: Own) -> io::Result<()> {
     hostd_kit::durable::remove(path)?;
     let listener = UnixListener::bind(path)?;
     tokio::spawn(async move {
         loop {
             match listener.accept().await {
                 Ok((stream, _)) => {
-                    let audit = audit.clone();
-                    let lines = move || async move { audit.text().await.map_err(|error| error.to_string()) };
-                    tokio::spawn(timeout(DEADLINE, answer(stream, "/audit", lines)));
+                    let own = own.clone();
+                    tokio::spawn(timeout(DEADLINE, answer(stream, async move |path: &str| own.page(path).await)));
                 }
                 Err(error) => paused(&error).await,
             }
@@ -59,22 +78,23 @@ async fn paused(error: &io::Error) {
     tokio::time::sleep(Duration::from_millis(100)).await;
 }
 
-/// Answers one HTTP/1 request for `path`.
-async fn answer<S, F, T>(mut stream: S, path: &str, body: F) -> io::Result<()>
+/// Answers one HTTP/1 request with the page of its path.
+async fn answer<S, F>(mut stream: S, page: F) -> io::Result<()>
 where
     S: AsyncRead + AsyncWrite + Unpin,
-    F: FnOnce() -> T,
-    T: Future<Output = Result<String, String>>,
+    F: AsyncFnOnce(&str) -> Option<Result<String, String>>,
 {
     let request = head(&mut stream).await?;
-    let wanted = format!("GET {path} ");
-    let (status, body) = if !request.starts_with(wanted.as_bytes()) {
-        ("404 Not Found", String::new())
-    } else {
-        match body().await {
-            Ok(body) => ("200 OK", body),
-            Err(error) => ("500 Internal Server Error", error),
-        }
+    let request = String::from_utf8_lossy(&request);
+    let path = request.strip_prefix("GET ").and_then(|rest| rest.split_once(' ')).map(|(path, _)| path);
+    let page = match path {
+        Some(path) => page(path).await,
+        None => None,
+    };
+    let (status, body) = match page {
+        Some(Ok(body)) => ("200 OK", body),
+        Some(Err(error)) => ("500 Internal Server Error", error),
+        None => ("404 Not Found", String::new()),
     };
     let length = body.len();
     let head = format!(
@@ -95,10 +115,10 @@ async fn head(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Vec<u8>> {
     Ok(request)
 }
 
-/// Asks a running hostd for its audit.
-pub async fn ask_audit(path: &Path) -> io::Result<String> {
-    let mut stream = tokio::net::UnixStream::connect(path).await?;
-    stream.write_all(b"GET /audit HTTP/1.1\r\nHost: hostd\r\n\r\n").await?;
+/// Asks a running hostd for one of its own pages.
+pub async fn ask(socket: &Path, page: &str) -> io::Result<String> {
+    let mut stream = tokio::net::UnixStream::connect(socket).await?;
+    stream.write_all(format!("GET {page} HTTP/1.1\r\nHost: hostd\r\n\r\n").as_bytes()).await?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await?;
     let (head, body) = answer.split_once("\r\n\r\n").ok_or(io::ErrorKind::InvalidData)?;
@@ -112,7 +132,8 @@ mod tests {
     async fn ask(request: &str) -> String {
         let (mut near, far) = tokio::io::duplex(4096);
         near.write_all(request.as_bytes()).await.unwrap();
-        answer(far, "/metrics", || async { Ok("body".to_owned()) }).await.unwrap();
+        let page = async |path: &str| (path == "/metrics").then(|| Ok("body".to_owned()));
+        answer(far, page).await.unwrap();
         let mut text = String::new();
         near.read_to_string(&mut text).await.unwrap();
         text

@@ -7,6 +7,7 @@ use hostd::{
     daemon,
     federation::enrol::{Invitation, enrol},
     local,
+    screen::{self, Machine},
     update::{self, Outcome},
 };
 use hostd_kit::fault::Point;
@@ -56,6 +57,18 @@ enum Command {
         /// One JSON object a line.
         #[arg(long)]
         json: bool,
+    },
+    /// Tells how this machine is: services, membership, guests, pool, links.
+    Status {
+        /// What stands above it.
+        #[arg(long)]
+        head: Option<String>,
+        /// A unit of systemd's that shall run here.
+        #[arg(long = "unit")]
+        units: Vec<String>,
+        /// A terminal that shall show it from now on, as it changes.
+        #[arg(long = "console")]
+        consoles: Vec<PathBuf>,
     },
     /// Puts a new version of the appliance where the next start takes it; ends with 3 when the bundle has nothing new.
     Update {
@@ -120,6 +133,13 @@ async fn command(command: Option<Command>, config: Config) -> anyhow::Result<Exi
             println!("{}", identity.host_id);
         }
         Some(Command::Audit { json }) => return audit(&config, json).await,
+        Some(Command::Status { head, units, consoles }) => {
+            let machine = Machine { head, units, layout: config.layout() };
+            match consoles.as_slice() {
+                [] => print!("{}", machine.text().await),
+                consoles => screen::keep(&machine, consoles).await,
+            }
+        }
         Some(Command::Update { bundle }) => return update(bundle).await,
         Some(Command::ShutDownGuests { seconds }) => {
             log(&config, None)?;
@@ -150,7 +170,8 @@ async fn update(bundle: PathBuf) -> anyhow::Result<ExitCode> {
 }
 
 async fn audit(config: &Config, json: bool) -> anyhow::Result<ExitCode> {
-    let text = local::ask_audit(&daemon::audit_socket(&config.layout())).await.context("hostd does not answer")?;
+    let socket = daemon::local_socket(&config.layout());
+    let text = local::ask(&socket, "/audit").await.context("hostd does not answer")?;
     let mut found = false;
     for line in text.lines() {
         let item: hostd::audit::Line = serde_json::from_str(line)?;

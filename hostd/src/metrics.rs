@@ -2,11 +2,10 @@
 //!
 //! A guest's series end with the guest, so that their number is bounded by what runs here.
 
-use crate::{identity::Identity, sharing::Sharing};
+use crate::{identity::Identity, sharing::Sharing, status};
 use hostd_guests::{Board, GuestUsage, GuestsHandle, driver::EndedBy, model::State};
 use hostd_images::Cache;
 use hostd_kit::paths::Layout;
-use nix::sys::statvfs::statvfs;
 use std::{
     collections::HashMap,
     fmt::{Display, Write as _},
@@ -29,14 +28,6 @@ pub struct Metrics {
     /// Where everything lies.
     pub layout: Layout,
 }
-
-const STATES: [(&str, State); 5] = [
-    ("preparing", State::Preparing),
-    ("running", State::Running),
-    ("stopped", State::Stopped),
-    ("crashed", State::Crashed),
-    ("failed", State::Failed),
-];
 
 /// Text under construction.
 #[derive(Default)]
@@ -110,20 +101,19 @@ impl Metrics {
     }
 
     fn pools(&self, page: &mut Page) {
-        let Ok(volume) = statvfs(self.layout.state()) else { return };
-        let bytes = |blocks: u64| blocks.saturating_mul(volume.fragment_size());
+        let Some((size, left)) = status::pool(&self.layout) else { return };
         let labels = "{pool=\"local\"}";
         page.family("humilis_host_pool_size_bytes", "gauge", "Size of a pool of disks.");
-        page.sample("humilis_host_pool_size_bytes", labels, bytes(volume.blocks()));
+        page.sample("humilis_host_pool_size_bytes", labels, size);
         page.family("humilis_host_pool_available_bytes", "gauge", "What is left of a pool of disks.");
-        page.sample("humilis_host_pool_available_bytes", labels, bytes(volume.blocks_available()));
+        page.sample("humilis_host_pool_available_bytes", labels, left);
     }
 }
 
 fn states(page: &mut Page, board: &Board) {
     let guests = board.peek();
     page.family("humilis_host_guests", "gauge", "Guests by state.");
-    for (name, state) in STATES {
+    for (name, state) in State::WORDS {
         let count = guests.iter().filter(|guest| guest.state == state).count();
         page.sample("humilis_host_guests", &format!("{{state=\"{name}\"}}"), count);
     }

@@ -124,3 +124,14 @@ pub enum State {
     /// All of it is gone from this host.
     Gone,
 }
+
+impl State {
+    /// Those that a guest of this host may be in, with their words.
+    pub const WORDS: [(&str, Self); 5] = [
+        ("preparing", Self::Preparing),
+        ("running", Self::Running),
+        ("stopped", Self::Stopped),
+        ("crashed", Self::Crashed),
+        ("failed", Self::Failed),
+    ];
+}

@@ -177,6 +177,9 @@ fn a_guest_finds_its_network_and_its_metadata() {
         assert!(console.contains("dhcp 10.9.0.5/24"), "{console}");
         assert!(console.contains(&format!("metadata instance-id={id} hostname=small")), "{console}");
         assert!(console.contains(&format!("config drive vdb instance-id={id}")), "{console}");
+        let shown = String::from_utf8(world.command(&["status", "--head", "A host"]).stdout).unwrap();
+        assert!(shown.starts_with("A host\n  host      connected to https://"), "{shown}");
+        assert!(shown.contains("\n  guests    1 running\n"), "{shown}");
 
         hostd.kill();
         controller.forget();

@@ -51,7 +51,7 @@ impl Cloud {
         let end = Instant::now() + UP;
         while self
             .machine
-            .run(&format!("test -e {STATE}/controller/clouds.yaml && test -e {STATE}/hostd/audit.sock"))
+            .run(&format!("test -e {STATE}/controller/clouds.yaml && test -e {STATE}/hostd/local.sock"))
             .is_err()
         {
             if Instant::now() > end {

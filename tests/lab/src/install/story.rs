@@ -80,6 +80,7 @@ impl Story<'_> {
         self.prepare(subjects.guest)?;
         let guests = [self.guest(1)?, self.guest(2)?];
         self.meet(&guests)?;
+        self.screens()?;
         for guest in &guests {
             self.openstack(&format!("server delete {} --wait", guest.name))?;
         }
@@ -243,6 +244,20 @@ impl Story<'_> {
             ensure!(console.contains("metadata instance-id="), "{} has no metadata: {console}", guest.name);
         }
         self.say("they reach each other with packets of full size, and have floating addresses and metadata");
+        Ok(())
+    }
+
+    /// What stands on the machines' consoles is what the controller knows of them.
+    fn screens(&mut self) -> Result<()> {
+        let known = self.json("hypervisor list --long")?;
+        for number in [1, 2] {
+            let (id, _) = self.machine(number)?.says("  identity  ", PATIENCE)?;
+            let name = format!("node-{number}");
+            let host = known.as_array().into_iter().flatten().find(|host| host["Hypervisor Hostname"] == name);
+            ensure!(host.is_some_and(|host| host["ID"] == id), "{name} shows {id}: {known}");
+            self.machine(number)?.says("  guests    1 running", PATIENCE)?;
+        }
+        self.say("their consoles show who they are and that a guest runs on each");
         Ok(())
     }
 

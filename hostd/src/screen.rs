@@ -1,0 +1,229 @@
+//! What a machine's consoles show of it, for who stands before it: services, membership, guests, pool, links.
+//!
+//! Asks the daemon and the kernel; changes nothing but the consoles. On a screen (`/dev/tty1`) the picture stays at the top, and what
+//! others write goes on below it; a serial console gets it line by line, again when it has changed.
+
+use crate::{daemon, local, status::Report};
+use hostd_kit::paths::Layout;
+use nix::ifaddrs::getifaddrs;
+use std::{
+    fmt::Write as _,
+    fs::{self, OpenOptions},
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+use tokio::time::timeout;
+
+/// How often it is looked at: a console that nobody reads must cost nothing.
+const EVERY: Duration = Duration::from_secs(10);
+/// How long the daemon may take to tell.
+const PATIENCE: Duration = Duration::from_secs(5);
+const GIB: f64 = (1_u64 << 30) as f64;
+
+/// A machine, as its consoles show it.
+#[derive(Clone, Debug)]
+pub struct Machine {
+    /// What stands above it.
+    pub head: Option<String>,
+    /// Units of systemd's that shall run.
+    pub units: Vec<String>,
+    /// Where hostd keeps its files.
+    pub layout: Layout,
+}
+
+impl Machine {
+    /// How it is now.
+    pub async fn text(&self) -> String {
+        let services: Vec<_> = self.units.iter().map(|unit| (unit.as_str(), runs(unit))).collect();
+        render(self.head.as_deref(), &services, self.report().await.as_ref(), &links())
+    }
+
+    /// `None`: no daemon answers, because none runs or because it is not let in yet.
+    async fn report(&self) -> Option<Report> {
+        let socket = daemon::local_socket(&self.layout);
+        let text = timeout(PATIENCE, local::ask(&socket, "/status")).await.ok()?.ok()?;
+        serde_json::from_str(&text).ok()
+    }
+}
+
+/// Shows it on the consoles for as long as this program runs. A console that the machine has not is passed over.
+pub async fn keep(machine: &Machine, consoles: &[PathBuf]) {
+    let mut shown = String::new();
+    loop {
+        let text = machine.text().await;
+        if text != shown {
+            for console in consoles {
+                // There is nobody to tell but who stands before it.
+                let _ = show(console, &text, shown.is_empty());
+            }
+            shown = text;
+        }
+        tokio::time::sleep(EVERY).await;
+    }
+}
+
+fn show(console: &Path, text: &str, first: bool) -> io::Result<()> {
+    let bytes = if is_screen(console) { picture(text, first) } else { format!("\n{text}\n") };
+    OpenOptions::new().write(true).open(console)?.write_all(bytes.as_bytes())
+}
+
+/// Whether it is one of the kernel's own screens, `tty1` and so on.
+fn is_screen(console: &Path) -> bool {
+    let name = console.file_name().unwrap_or_default().to_string_lossy();
+    name.strip_prefix("tty").is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+}
+
+/// The text at the top of a screen, by the sequences of console_codes(4): lines above what scrolls from now on. The first time,
+/// what stands there moves down by as much.
+fn picture(text: &str, first: bool) -> String {
+    let rule = "-".repeat(79);
+    let lines: Vec<&str> = text.lines().chain([rule.as_str()]).collect();
+    let mut out = if first { "\n".repeat(lines.len()) } else { String::new() };
+    out.push_str("\x1b7\x1b[r\x1b[H");
+    // Writing to a string does not fail.
+    if first {
+        let _ = write!(out, "\x1b[{}L", lines.len());
+    }
+    for line in &lines {
+        let _ = write!(out, "{line}\x1b[K\r\n");
+    }
+    let _ = write!(out, "\x1b[{};r\x1b8", lines.len() + 1);
+    out
+}
+
+/// Whether a unit has processes.
+fn runs(unit: &str) -> bool {
+    let events = fs::read_to_string(format!("/sys/fs/cgroup/system.slice/{unit}/cgroup.events"));
+    events.is_ok_and(|events| events.lines().any(|line| line == "populated 1"))
+}
+
+/// A network device of the machine's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Link {
+    name: String,
+    up: bool,
+    addresses: Vec<String>,
+}
+
+/// Devices with hardware behind them, by name. What has none was made for guests.
+fn links() -> Vec<Link> {
+    let net = Path::new("/sys/class/net");
+    let names = fs::read_dir(net).into_iter().flatten().filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let mut names: Vec<String> = names.filter(|name| net.join(name).join("device").exists()).collect();
+    names.sort();
+    let link = |name: String| {
+        let state = fs::read_to_string(net.join(&name).join("operstate")).unwrap_or_default();
+        Link { up: state.trim() == "up", addresses: addresses(&name), name }
+    };
+    names.into_iter().map(link).collect()
+}
+
+/// Addresses of a device by which others reach it.
+fn addresses(name: &str) -> Vec<String> {
+    let all = getifaddrs().into_iter().flatten().filter(|one| one.interface_name == name);
+    let ip = all.filter_map(|one| {
+        let address = one.address?;
+        let v4 = address.as_sockaddr_in().map(|socket| socket.ip().to_string());
+        let v6 = address.as_sockaddr_in6().map(nix::sys::socket::SockaddrIn6::ip);
+        v4.or_else(|| v6.filter(|ip| !ip.is_unicast_link_local()).map(|ip| ip.to_string()))
+    });
+    ip.collect()
+}
+
+fn render(head: Option<&str>, services: &[(&str, bool)], report: Option<&Report>, links: &[Link]) -> String {
+    let mut out = String::new();
+    if let Some(head) = head {
+        line(&mut out, format_args!("{head}"));
+    }
+    for (unit, runs) in services {
+        let word = if *runs { "runs" } else { "does not run" };
+        row(&mut out, "service", format_args!("{}: {word}", unit.trim_end_matches(".service")));
+    }
+    if let Some(report) = report {
+        host(&mut out, report);
+    }
+    for link in links {
+        let state = if link.up { "up" } else { "down" };
+        row(&mut out, "link", format_args!("{} {state} {}", link.name, link.addresses.join(" ")));
+    }
+    out
+}
+
+fn host(out: &mut String, report: &Report) {
+    let reached = if report.connected { "connected to" } else { "does not reach, or is not let in by," };
+    row(out, "host", format_args!("{reached} {}", report.controller));
+    row(out, "identity", format_args!("{}", report.host_id));
+    row(out, "sha256", format_args!("{}", report.fingerprint.trim_start_matches("sha256:")));
+    let guests: Vec<String> = report.guests.iter().map(|(state, count)| format!("{count} {state}")).collect();
+    row(out, "guests", format_args!("{}", if guests.is_empty() { "none".to_owned() } else { guests.join(", ") }));
+    if let Some((size, left)) = report.pool {
+        #[expect(clippy::cast_precision_loss, reason = "for people")]
+        let (size, left) = (size as f64 / GIB, left as f64 / GIB);
+        row(out, "pool", format_args!("local: {left:.0} of {size:.0} GiB are free"));
+    }
+}
+
+fn row(out: &mut String, name: &str, value: std::fmt::Arguments<'_>) {
+    line(out, format_args!("  {name:<9} {value}"));
+}
+
+fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
+    out.push_str(text.to_string().trim_end());
+    out.push('\n');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report() -> Report {
+        Report {
+            host_id: "56e4100a-7ef2-434f-b5bf-4b13f060b9ee".to_owned(),
+            fingerprint: format!("sha256:{}", "ab".repeat(32)),
+            controller: "https://10.79.0.11:8444".to_owned(),
+            connected: true,
+            guests: vec![("running".to_owned(), 3), ("stopped".to_owned(), 1)],
+            pool: Some((40 << 30, 12 << 30)),
+        }
+    }
+
+    fn link(name: &str, up: bool, addresses: &[&str]) -> Link {
+        Link { name: name.to_owned(), up, addresses: addresses.iter().map(|&address| address.to_owned()).collect() }
+    }
+
+    #[test]
+    fn a_machine_shows_services_membership_guests_pool_and_links() {
+        let links = [link("enp1s0", true, &["10.79.0.11"]), link("enp2s0", false, &[])];
+        let services = [("controller.service", true), ("hostd.service", false)];
+        let text = render(Some("Humilis 1.0.0, controller,host"), &services, Some(&report()), &links);
+        let fingerprint = "ab".repeat(32);
+        let wanted = format!(
+            "Humilis 1.0.0, controller,host\n  service   controller: runs\n  service   hostd: does not run\n  \
+             host      connected to https://10.79.0.11:8444\n  identity  56e4100a-7ef2-434f-b5bf-4b13f060b9ee\n  \
+             sha256    {fingerprint}\n  guests    3 running, 1 stopped\n  pool      local: 12 of 40 GiB are free\n  \
+             link      enp1s0 up 10.79.0.11\n  link      enp2s0 down\n"
+        );
+        assert_eq!(text, wanted);
+        assert!(text.lines().all(|line| line.len() < 80), "it fits a screen");
+    }
+
+    #[test]
+    fn a_machine_whose_host_does_not_answer_shows_what_it_can() {
+        let text = render(None, &[("hostd.service", true)], None, &[link("eth0", true, &[])]);
+        assert_eq!(text, "  service   hostd: runs\n  link      eth0 up\n");
+        let alone = Report { connected: false, guests: Vec::new(), ..report() };
+        let text = render(None, &[], Some(&alone), &[]);
+        assert!(text.contains("does not reach, or is not let in by, https://") && text.contains("guests    none"));
+    }
+
+    #[test]
+    fn a_screen_keeps_it_above_what_scrolls_and_a_line_does_not() {
+        assert!(is_screen(Path::new("/dev/tty1")));
+        assert!(!is_screen(Path::new("/dev/ttyS0")) && !is_screen(Path::new("/dev/console")));
+        let drawn = picture("a\nb\n", true);
+        assert!(drawn.starts_with("\n\n\n\x1b7\x1b[r\x1b[H\x1b[3La\x1b[K\r\nb\x1b[K\r\n"), "{drawn:?}");
+        assert!(drawn.ends_with("\x1b[4;r\x1b8"), "{drawn:?}");
+        assert!(picture("a\n", false).starts_with("\x1b7\x1b[r\x1b[Ha"));
+    }
+}
