@@ -48,7 +48,10 @@ impl Own {
     async fn page(&self, path: &str) -> Option<Result<String, String>> {
         match path {
             "/audit" => Some(self.audit.text().await.map_err(|error| error.to_string())),
-            "/status" => Some(Ok(self.status.text())),
+            "/status" => {
+                let status = self.status.clone();
+                Some(tokio::task::spawn_blocking(move || status.text()).await.map_err(|error| error.to_string()))
+            }
             _ => None,
         }
     }

@@ -19,7 +19,11 @@ use tokio::time::timeout;
 const EVERY: Duration = Duration::from_secs(10);
 /// How long the daemon may take to tell.
 const PATIENCE: Duration = Duration::from_secs(5);
-const GIB: f64 = (1_u64 << 30) as f64;
+/// The daemon's own unit.
+const HOSTD: &str = "hostd.service";
+/// A screen's lines are so long at least.
+const WIDTH: usize = 79;
+const GIB: u64 = 1 << 30;
 
 /// A machine, as its consoles show it.
 #[derive(Clone, Debug)]
@@ -55,7 +59,7 @@ pub async fn keep(machine: &Machine, consoles: &[PathBuf]) {
         if text != shown {
             for console in consoles {
                 // There is nobody to tell but who stands before it.
-                let _ = show(console, &text, shown.is_empty());
+                let _ = show(console, &text, &shown);
             }
             shown = text;
         }
@@ -63,8 +67,8 @@ pub async fn keep(machine: &Machine, consoles: &[PathBuf]) {
     }
 }
 
-fn show(console: &Path, text: &str, first: bool) -> io::Result<()> {
-    let bytes = if is_screen(console) { picture(text, first) } else { format!("\n{text}\n") };
+fn show(console: &Path, text: &str, before: &str) -> io::Result<()> {
+    let bytes = if is_screen(console) { picture(text, before) } else { format!("\n{text}\n") };
     OpenOptions::new().write(true).open(console)?.write_all(bytes.as_bytes())
 }
 
@@ -74,18 +78,24 @@ fn is_screen(console: &Path) -> bool {
     name.strip_prefix("tty").is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
 }
 
-/// The text at the top of a screen, by the sequences of console_codes(4): lines above what scrolls from now on. The first time,
-/// what stands there moves down by as much.
-fn picture(text: &str, first: bool) -> String {
-    let rule = "-".repeat(79);
+/// The text and a rule at the top of a screen, by the sequences of console_codes(4): lines above what scrolls from now on. What
+/// stands there moves down, or up, by as many lines as there are more, or fewer, than before.
+fn picture(text: &str, before: &str) -> String {
+    let rule = "-".repeat(WIDTH);
     let lines: Vec<&str> = text.lines().chain([rule.as_str()]).collect();
-    let mut out = if first { "\n".repeat(lines.len()) } else { String::new() };
+    let had = if before.is_empty() { 0 } else { before.lines().count() + 1 };
+    let (more, fewer) = (lines.len().saturating_sub(had), had.saturating_sub(lines.len()));
+    let mut out = "\n".repeat(more);
     out.push_str("\x1b7\x1b[r\x1b[H");
     // Writing to a string does not fail.
-    if first {
-        let _ = write!(out, "\x1b[{}L", lines.len());
+    if more > 0 {
+        let _ = write!(out, "\x1b[{more}L");
+    }
+    if fewer > 0 {
+        let _ = write!(out, "\x1b[{fewer}M");
     }
     for line in &lines {
+        let line: String = line.chars().take(WIDTH).collect();
         let _ = write!(out, "{line}\x1b[K\r\n");
     }
     let _ = write!(out, "\x1b[{};r\x1b8", lines.len() + 1);
@@ -140,8 +150,12 @@ fn render(head: Option<&str>, services: &[(&str, bool)], report: Option<&Report>
         let word = if *runs { "runs" } else { "does not run" };
         row(&mut out, "service", format_args!("{}: {word}", unit.trim_end_matches(".service")));
     }
-    if let Some(report) = report {
-        host(&mut out, report);
+    match report {
+        Some(report) => host(&mut out, report),
+        None if services.iter().any(|(unit, _)| *unit == HOSTD) => {
+            row(&mut out, "host", format_args!("hostd does not answer: it starts, or no controller has let it in yet"));
+        }
+        None => {}
     }
     for link in links {
         let state = if link.up { "up" } else { "down" };
@@ -158,9 +172,9 @@ fn host(out: &mut String, report: &Report) {
     let guests: Vec<String> = report.guests.iter().map(|(state, count)| format!("{count} {state}")).collect();
     row(out, "guests", format_args!("{}", if guests.is_empty() { "none".to_owned() } else { guests.join(", ") }));
     if let Some((size, left)) = report.pool {
-        #[expect(clippy::cast_precision_loss, reason = "for people")]
-        let (size, left) = (size as f64 / GIB, left as f64 / GIB);
-        row(out, "pool", format_args!("local: {left:.0} of {size:.0} GiB are free"));
+        // In steps that a guest does not take every few seconds.
+        let used = size.saturating_sub(left).saturating_mul(100) / size.max(1);
+        row(out, "pool", format_args!("local: {} GiB, {used} % used", size / GIB));
     }
 }
 
@@ -201,7 +215,7 @@ mod tests {
         let wanted = format!(
             "Humilis 1.0.0, controller,host\n  service   controller: runs\n  service   hostd: does not run\n  \
              host      connected to https://10.79.0.11:8444\n  identity  56e4100a-7ef2-434f-b5bf-4b13f060b9ee\n  \
-             sha256    {fingerprint}\n  guests    3 running, 1 stopped\n  pool      local: 12 of 40 GiB are free\n  \
+             sha256    {fingerprint}\n  guests    3 running, 1 stopped\n  pool      local: 40 GiB, 70 % used\n  \
              link      enp1s0 up 10.79.0.11\n  link      enp2s0 down\n"
         );
         assert_eq!(text, wanted);
@@ -210,8 +224,10 @@ mod tests {
 
     #[test]
     fn a_machine_whose_host_does_not_answer_shows_what_it_can() {
-        let text = render(None, &[("hostd.service", true)], None, &[link("eth0", true, &[])]);
-        assert_eq!(text, "  service   hostd: runs\n  link      eth0 up\n");
+        let text = render(None, &[("controller.service", true)], None, &[link("eth0", true, &[])]);
+        assert_eq!(text, "  service   controller: runs\n  link      eth0 up\n");
+        let text = render(None, &[("hostd.service", true)], None, &[]);
+        assert!(text.contains("  host      hostd does not answer"), "{text}");
         let alone = Report { connected: false, guests: Vec::new(), ..report() };
         let text = render(None, &[], Some(&alone), &[]);
         assert!(text.contains("does not reach, or is not let in by, https://") && text.contains("guests    none"));
@@ -221,9 +237,13 @@ mod tests {
     fn a_screen_keeps_it_above_what_scrolls_and_a_line_does_not() {
         assert!(is_screen(Path::new("/dev/tty1")));
         assert!(!is_screen(Path::new("/dev/ttyS0")) && !is_screen(Path::new("/dev/console")));
-        let drawn = picture("a\nb\n", true);
+        let drawn = picture("a\nb\n", "");
         assert!(drawn.starts_with("\n\n\n\x1b7\x1b[r\x1b[H\x1b[3La\x1b[K\r\nb\x1b[K\r\n"), "{drawn:?}");
         assert!(drawn.ends_with("\x1b[4;r\x1b8"), "{drawn:?}");
-        assert!(picture("a\n", false).starts_with("\x1b7\x1b[r\x1b[Ha"));
+        assert!(picture("a\nb\nc\n", "a\nb\n").starts_with("\n\x1b7\x1b[r\x1b[H\x1b[1La"));
+        assert!(picture("a\n", "a\nb\n").starts_with("\x1b7\x1b[r\x1b[H\x1b[1Ma"));
+        assert!(picture("b\n", "a\n").starts_with("\x1b7\x1b[r\x1b[Hb"));
+        let long = picture(&"x".repeat(200), "");
+        assert!(long.contains(&format!("{}\x1b[K", "x".repeat(79))) && !long.contains(&"x".repeat(80)));
     }
 }

@@ -65,7 +65,9 @@ impl Build {
         };
         match self.attach(self.0.db.begin().await?, &server, host).await {
             Ok(tx) => self.publish(run, tx, &server).await,
-            Err(AttachError::Collided) => Err(at_once("the network changed meanwhile")),
+            Err(error @ AttachError::Collided) if run.waited() < self.0.config.answer_timeout() => {
+                Err(StepError::Retry { after: None, reason: error.to_string() })
+            }
             Err(AttachError::Unavailable(error)) => self.later(run, &error.to_string()),
             Err(error) => Err(StepError::fail(format!("Failed to allocate the network(s): {}", sentence(&error)))),
         }
@@ -94,7 +96,10 @@ impl Build {
         if !server.desired.published {
             let next = change::publish(server, run.now);
             if !store::update(&mut tx, &next).await? {
-                return Err(at_once("the server changed meanwhile"));
+                return Err(StepError::Retry {
+                    after: Some(Duration::ZERO),
+                    reason: "the server changed meanwhile".to_owned(),
+                });
             }
             self.0.touch_on_commit(&mut tx, &next);
         }
@@ -154,10 +159,6 @@ impl Build {
         }
         Ok(Outcome::Wait(POLL.min(self.0.config.answer_timeout())))
     }
-}
-
-fn at_once(reason: &str) -> StepError {
-    StepError::Retry { after: Some(Duration::ZERO), reason: reason.to_owned() }
 }
 
 /// The server, unless its tenant does not want it any longer.

@@ -45,7 +45,10 @@ impl Networks for NetworkService {
     }
 
     async fn attach(&self, tx: Tx, request: &AttachRequest) -> Result<Tx, AttachError> {
-        Ok(plug::attach(self, tx, request).await?)
+        plug::attach(self, tx, request).await.map_err(|error| match is_collision(&error) {
+            true => AttachError::Collided,
+            false => error.into(),
+        })
     }
 
     async fn detach(&self, server: ServerId) -> Result<(), Unavailable> {
@@ -101,7 +104,6 @@ impl From<Error> for AttachError {
             Error::IpAddressGenerationFailure(id) => of(id, Self::Exhausted),
             Error::SecurityGroupNotFound(id) => Some(Self::SecurityGroupNotFound(id.clone())),
             Error::OverQuota(_) => Some(Self::QuotaExceeded),
-            error if is_collision(error) => Some(Self::Collided),
             _ => None,
         };
         known.unwrap_or_else(|| Self::Unavailable(unavailable(error)))

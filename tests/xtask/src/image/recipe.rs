@@ -59,6 +59,7 @@ mod tests {
             "tree/usr/lib/humilis/answers",
             "tree/usr/lib/humilis/install",
             "tree/usr/lib/humilis/network",
+            "tree/usr/lib/humilis/status",
             "tree/usr/lib/humilis/welcome",
         ] {
             let checked = std::process::Command::new("sh").arg("-n").arg(folder().join(script)).output().unwrap();
