@@ -2,7 +2,7 @@
 //!
 //! A guest's series end with the guest, so that their number is bounded by what runs here.
 
-use crate::{identity::Identity, sharing::Sharing, status};
+use crate::{federation::Connected, identity::Identity, sharing::Sharing, status};
 use hostd_guests::{Board, GuestUsage, GuestsHandle, driver::EndedBy, model::State};
 use hostd_images::Cache;
 use hostd_kit::paths::Layout;
@@ -11,8 +11,6 @@ use std::{
     fmt::{Display, Write as _},
     fs,
 };
-use tokio::sync::watch;
-use tonic::transport::Channel;
 
 /// What the metrics are made of.
 #[derive(Clone)]
@@ -23,8 +21,8 @@ pub struct Metrics {
     pub images: Cache,
     /// What other hosts get from it.
     pub sharing: Sharing,
-    /// The controller's channel while there is one.
-    pub connected: watch::Receiver<Option<Channel>>,
+    /// Whether the controller is reached.
+    pub connected: Connected,
     /// Where everything lies.
     pub layout: Layout,
 }

@@ -1,12 +1,11 @@
 //! How this host is: what `hostd status` asks the daemon.
 
-use crate::identity::Identity;
+use crate::{federation::Connected, identity::Identity};
 use hostd_guests::{GuestsHandle, model::State};
 use hostd_kit::paths::Layout;
 use nix::sys::statvfs::statvfs;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
-use tonic::transport::Channel;
 
 /// What there is to say.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,7 +29,7 @@ pub struct Report {
 pub struct Status {
     guests: GuestsHandle,
     identity: watch::Receiver<Identity>,
-    connected: watch::Receiver<Option<Channel>>,
+    connected: Connected,
     layout: Layout,
 }
 
@@ -40,7 +39,7 @@ impl Status {
     pub fn new(
         guests: GuestsHandle,
         identity: watch::Receiver<Identity>,
-        connected: watch::Receiver<Option<Channel>>,
+        connected: Connected,
         layout: Layout,
     ) -> Self {
         Self { guests, identity, connected, layout }

@@ -20,7 +20,11 @@ pub mod updates;
 
 use crate::identity::Identity;
 use std::time::Duration;
+use tokio::sync::watch;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
+
+/// The channel to the controller while the stream is up.
+pub type Connected = watch::Receiver<Option<Channel>>;
 
 /// A whole desired state is one message.
 pub const MAX_MESSAGE: usize = 256 * 1024 * 1024;
