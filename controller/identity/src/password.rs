@@ -10,6 +10,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use subtle::ConstantTimeEq;
 use tokio::sync::Semaphore;
 
+const ALGORITHM: Algorithm = Algorithm::Argon2id;
+const VERSION: Version = Version::V0x13;
 /// Hashes at once; each takes 7 MiB while it lasts.
 const AT_ONCE: usize = 2;
 /// Blocks of memory, of 1 KiB each, that one hash may keep for the next.
@@ -24,12 +26,22 @@ pub enum Cost {
     Test,
 }
 
+impl Cost {
+    fn params(self) -> argon2::Result<Params> {
+        let (memory, passes) = match self {
+            Self::Normal => (7 * 1024, 5),
+            Self::Test => (8, 1),
+        };
+        Params::new(memory, passes, 1, None)
+    }
+}
+
 /// Hashes and checks.
 #[derive(Clone, Debug)]
 pub struct Passwords {
     cost: Cost,
     slots: Arc<Semaphore>,
-    /// Checked instead of a user's hash where there is no such user, so that both take the same time.
+    /// Checked instead of a user's hash where there is no such user, so that both take the same time; no password's.
     decoy: Arc<str>,
     scratch: Scratch,
 }
@@ -56,9 +68,8 @@ impl Passwords {
     /// With nothing hashed yet.
     #[must_use]
     pub fn new(cost: Cost) -> Self {
-        let scratch = Scratch::default();
-        let decoy = hash(cost, "decoy", &scratch).unwrap_or_default();
-        Self { cost, slots: Arc::new(Semaphore::new(AT_ONCE)), decoy: decoy.into(), scratch }
+        let decoy = decoy(cost).unwrap_or_default().into();
+        Self { cost, slots: Arc::new(Semaphore::new(AT_ONCE)), decoy, scratch: Scratch::default() }
     }
 
     /// The hash to be stored, in PHC form.
@@ -99,21 +110,28 @@ fn hash(cost: Cost, password: &str, scratch: &Scratch) -> Result<String, Identit
 }
 
 fn try_hash(cost: Cost, password: &str, scratch: &Scratch) -> argon2::password_hash::Result<String> {
-    let (memory, passes) = match cost {
-        Cost::Normal => (7 * 1024, 5),
-        Cost::Test => (8, 1),
-    };
-    let params = Params::new(memory, passes, 1, None)?;
-    let shown = ParamsString::try_from(&params)?;
-    let salt = SaltString::encode_b64(&rand::random::<[u8; 16]>())?;
+    let (params, salt) = (cost.params()?, random_salt()?);
     let mut out = [0; Params::DEFAULT_OUTPUT_LEN];
-    digest((Algorithm::Argon2id, Version::V0x13, params), password, salt.as_salt(), &mut out, scratch)?;
+    digest((ALGORITHM, VERSION, params.clone()), password, salt.as_salt(), &mut out, scratch)?;
+    in_phc_form(&params, salt.as_salt(), &out)
+}
+
+/// Random bytes where a hash would be. To make one of some password would be most of a controller's start.
+fn decoy(cost: Cost) -> argon2::password_hash::Result<String> {
+    in_phc_form(&cost.params()?, random_salt()?.as_salt(), &rand::random::<[u8; Params::DEFAULT_OUTPUT_LEN]>())
+}
+
+fn random_salt() -> argon2::password_hash::Result<SaltString> {
+    SaltString::encode_b64(&rand::random::<[u8; 16]>())
+}
+
+fn in_phc_form(params: &Params, salt: Salt<'_>, out: &[u8]) -> argon2::password_hash::Result<String> {
     let hash = PasswordHash {
-        algorithm: Algorithm::Argon2id.ident(),
-        version: Some(Version::V0x13.into()),
-        params: shown,
-        salt: Some(salt.as_salt()),
-        hash: Some(Output::new(&out)?),
+        algorithm: ALGORITHM.ident(),
+        version: Some(VERSION.into()),
+        params: ParamsString::try_from(params)?,
+        salt: Some(salt),
+        hash: Some(Output::new(out)?),
     };
     Ok(hash.to_string())
 }
@@ -161,7 +179,16 @@ mod tests {
         assert!(stored.starts_with("$argon2id$"));
         assert!(passwords.verify(&Secret::new("right"), Some(stored.clone())).await.unwrap());
         assert!(!passwords.verify(&Secret::new("wrong"), Some(stored)).await.unwrap());
-        assert!(!passwords.verify(&Secret::new("decoy"), None).await.unwrap());
+        assert!(!passwords.verify(&Secret::new("right"), None).await.unwrap());
+    }
+
+    #[test]
+    fn the_decoy_costs_what_a_hash_costs() {
+        let passwords = Passwords::new(Cost::Normal);
+        let stored = hash(Cost::Normal, "right", &passwords.scratch).unwrap();
+        let head = |hash: &str| hash.rsplitn(3, '$').nth(2).unwrap().to_owned();
+        assert_eq!(head(&passwords.decoy), head(&stored));
+        assert_eq!(passwords.decoy.len(), stored.len());
     }
 
     #[tokio::test]

@@ -3,7 +3,8 @@
 use super::{access, router};
 use crate::{listener::http, wiring::Cloud};
 use anyhow::Context as _;
-use axum::middleware::from_fn_with_state;
+use axum::{Router, middleware::from_fn_with_state};
+use controller_web::WebState;
 use std::{
     fs,
     os::unix::fs::PermissionsExt as _,
@@ -26,26 +27,41 @@ pub fn socket_path(state_directory: &Path) -> PathBuf {
     state_directory.join("admin.sock")
 }
 
-/// Serves whoever shows a token, until `stop`.
-pub async fn port(
+/// Serves in both places, until `stop`.
+///
+/// # Errors
+/// The socket cannot be opened, or a listener failed.
+pub async fn serve(
     cloud: Arc<Cloud>,
     listener: TcpListener,
     tls: watch::Receiver<Option<TlsAcceptor>>,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
-    let guard = from_fn_with_state(cloud.web.clone(), access::guard);
-    let router = router(cloud, stop.clone()).await?.layer(guard);
-    http::serve(listener, router, tls, stop).await
+    // Made once: reflection reads a description of everything.
+    let router = router(cloud.clone(), stop.clone()).await?;
+    let path = socket_path(&cloud.platform.config.state_directory);
+    let port = port(router.clone(), cloud.web.clone(), listener, tls, stop.clone());
+    tokio::try_join!(port, socket(router, path, stop)).map(|_| ())
 }
 
-/// Serves whoever may open the operators' socket, until `stop`.
-pub async fn socket(cloud: Arc<Cloud>, stop: CancellationToken) -> anyhow::Result<()> {
-    let path = socket_path(&cloud.platform.config.state_directory);
+/// Serves whoever shows a token, until `stop`.
+pub(super) async fn port(
+    router: Router,
+    web: WebState,
+    listener: TcpListener,
+    tls: watch::Receiver<Option<TlsAcceptor>>,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let guarded = router.layer(from_fn_with_state(web, access::guard));
+    http::serve(listener, guarded, tls, stop).await
+}
+
+/// Serves whoever may open the operators' socket at `path`, until `stop`.
+pub(super) async fn socket(router: Router, path: PathBuf, stop: CancellationToken) -> anyhow::Result<()> {
     // A socket of a process that died.
     let _ = fs::remove_file(&path);
     let listener = UnixListener::bind(&path).with_context(|| format!("cannot listen on {}", path.display()))?;
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
-    let router = router(cloud, stop.clone()).await?;
     let serving = axum::serve(listener, router).with_graceful_shutdown(stop.clone().cancelled_owned());
     let late = async {
         stop.cancelled().await;

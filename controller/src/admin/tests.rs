@@ -1,6 +1,9 @@
 //! The API as its clients see it.
 
-use super::{access, client, port, router, socket};
+use super::{
+    access, client, router,
+    serve::{port, socket, socket_path},
+};
 use crate::{
     config::Config,
     wiring::{Cloud, Platform, bootstrap},
@@ -42,7 +45,8 @@ impl World {
 
     /// Through the operators' socket.
     async fn channel(&self) -> client::Channel {
-        tokio::spawn(socket(self.cloud.clone(), self.stop.clone()));
+        let path = socket_path(&self.cloud.platform.config.state_directory);
+        tokio::spawn(socket(self.router().await, path, self.stop.clone()));
         for _ in 0..200 {
             match client::connect(&self.cloud.platform.config).await {
                 Ok(channel) => return channel,
@@ -55,7 +59,11 @@ impl World {
     /// The port's router, behind its guard.
     async fn guarded(&self) -> Router {
         let guard = from_fn_with_state(self.cloud.web.clone(), access::guard);
-        router(self.cloud.clone(), self.stop.clone()).await.unwrap().layer(guard)
+        self.router().await.layer(guard)
+    }
+
+    async fn router(&self) -> Router {
+        router(self.cloud.clone(), self.stop.clone()).await.unwrap()
     }
 
     async fn rest(&self, method: Method, path: &str, token: &str, body: Value) -> testing::Answer {
@@ -224,7 +232,7 @@ async fn the_port_speaks_grpc() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (_, none) = watch::channel(None);
-    tokio::spawn(port(world.cloud.clone(), listener, none, world.stop.clone()));
+    tokio::spawn(port(world.router().await, world.cloud.web.clone(), listener, none, world.stop.clone()));
     let channel = Channel::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap();
     let mut health = tonic_health::pb::health_client::HealthClient::new(channel.clone());
     let asked = tonic_health::pb::HealthCheckRequest { service: "humilis.admin.v1.Hosts".to_owned() };

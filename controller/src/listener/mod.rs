@@ -28,11 +28,10 @@ pub async fn serve(cloud: Arc<Cloud>, stop: CancellationToken) -> anyhow::Result
     let (_, none) = watch::channel(None);
     let router = mount::mount(cloud.services.clone());
     tasks.spawn(http::serve(api, router, acceptor.clone(), stop.clone()));
-    tasks.spawn(admin::port(cloud.clone(), operators, acceptor, stop.clone()));
     tasks.spawn(tls::refresh(cloud.clone(), fresh, stop.clone()));
     tasks.spawn(http::serve(metrics, metrics_router(&cloud), none, stop.clone()));
     tasks.spawn(federate(cloud.clone(), federation, stop.clone()));
-    tasks.spawn(admin::socket(cloud.clone(), stop.clone()));
+    tasks.spawn(admin::serve(cloud.clone(), operators, acceptor, stop.clone()));
     tracing::info!(url = config.api.base_url(), federation = %config.federation.listen, "the controller serves");
     crate::notify::ready();
     let mut result = Ok(());
