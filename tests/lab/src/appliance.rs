@@ -59,7 +59,7 @@ impl Appliance {
         let (program, options) = emulator::program()?;
         let mut qemu = Command::new("ip");
         qemu.args(["netns", "exec", &namespace]).arg(program).args(options);
-        qemu.args(["-machine", "q35", "-accel", "tcg,thread=multi,tb-size=512", "-cpu", "max", "-smp", "2"]);
+        qemu.args(["-smp", "2"]);
         qemu.args(["-m", &memory_mib.to_string(), "-nodefaults", "-display", "none"]);
         qemu.arg("-serial").arg(format!("file:{}", serial.display()));
         qemu.args(["-uuid", "5d8f3a10-7a1e-4a7e-9d0c-2f6b1c0e4a55", "-device", "virtio-rng-pci"]);

@@ -1,4 +1,4 @@
-//! QEMU with one fault mended.
+//! QEMU with one fault mended, and the machine that the labs emulate with it.
 //!
 //! QEMU up to 11.1 ends by an assertion of its own (`bql_locked` in `tcg_handle_interrupt`) when a nested guest writes CR8 while
 //! KVM waits for an interrupt window: every UEFI firmware does so after each timer interrupt. The assertion guards a lock that this
@@ -13,6 +13,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
+/// What is emulated: a processor with nested virtualization, without what only silicon is fast at. QEMU executes a "fast" `rep movsb`
+/// or `rep stosb` a byte at a time, and a kernel that believes in it clears and copies its pages that way.
+const MACHINE: [&str; 6] = ["-machine", "q35", "-accel", "tcg,thread=multi,tb-size=512", "-cpu", "max,-erms,-fsrm"];
 const PROGRAM: &str = "qemu-system-x86_64";
 const FUNCTION: &[u8] = b"tcg_handle_interrupt\0";
 /// `test al, al; jne`: what the compiler makes of the check.
@@ -25,19 +28,19 @@ const DYNAMIC_SYMBOLS: u32 = 11;
 /// Where Debian keeps QEMU's firmware: a copy does not find it beside itself.
 const FIRMWARE: [&str; 2] = ["/usr/share/qemu", "/usr/share/seabios"];
 
-/// The program and the options that it needs wherever it lies.
+/// The program, and options: those that it needs wherever it lies, and those of the machine.
 ///
 /// # Errors
 /// When QEMU is not installed or the copy cannot be written.
 pub fn program() -> Result<(PathBuf, Vec<String>)> {
     let installed = installed()?;
     let copy = debian::folder()?.join(PROGRAM);
-    let options = FIRMWARE.iter().flat_map(|folder| ["-L".to_owned(), (*folder).to_owned()]).collect();
+    let options = FIRMWARE.iter().flat_map(|folder| ["-L", *folder]).chain(MACHINE).map(str::to_owned).collect();
     if newer(&copy, &installed) {
         return Ok((copy, options));
     }
     let mut bytes = fs::read(&installed).context("cannot read QEMU")?;
-    let Some(place) = branch(&bytes) else { return Ok((installed, Vec::new())) };
+    let Some(place) = branch(&bytes) else { return Ok((installed, MACHINE.map(str::to_owned).to_vec())) };
     bytes[place] = ALWAYS;
     // Another lab may run the old copy: a new file takes its name.
     let fresh = copy.with_extension("new");

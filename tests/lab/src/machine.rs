@@ -16,8 +16,6 @@ pub const ADDRESS: &str = "10.78.0.2";
 const OUR_ADDRESS: &str = "10.78.0.1/24";
 /// Floating addresses of its cloud.
 pub const FLOATING: &str = "172.24.4.0/24";
-/// The processor that has nested virtualization.
-const EMULATION: &[&str] = &["-machine", "q35", "-accel", "tcg,thread=multi,tb-size=512", "-cpu", "max"];
 
 const COMMAND_LINE: &str =
     "console=ttyS0 quiet net.ifnames=0 mitigations=off tsc=reliable no_timer_check panic=-1 cgroup_no_v1=all";
@@ -72,7 +70,7 @@ impl Machine {
         let tap = cable(&plan.place)?;
         let (program, options) = emulator::program()?;
         let mut qemu = inside(&plan.place, program);
-        qemu.args(options).args(EMULATION).args(["-nodefaults", "-display", "none", "-no-reboot"]);
+        qemu.args(options).args(["-nodefaults", "-display", "none", "-no-reboot"]);
         qemu.args(["-smp", &plan.cpus.to_string(), "-m", &plan.memory_mib.to_string()]);
         qemu.arg("-kernel").arg(&plan.host.kernel).arg("-initrd").arg(&plan.host.initrd);
         qemu.arg("-append").arg(format!("{COMMAND_LINE}{}", clock()));

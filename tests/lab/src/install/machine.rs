@@ -81,7 +81,7 @@ impl Machine {
         let (code, _) = firmware::ovmf(FIRMWARE)?;
         let (program, options) = emulator::program()?;
         let mut qemu = wire.command(program);
-        qemu.args(options).args(["-machine", "q35", "-accel", "tcg,thread=multi,tb-size=512", "-cpu", "max"]);
+        qemu.args(options);
         qemu.arg("-smp").arg(PROCESSORS.to_string());
         qemu.arg("-m").arg(MEMORY_MIB.to_string());
         qemu.args(["-nodefaults", "-display", "none", "-device", "virtio-rng-pci"]);
