@@ -1,6 +1,6 @@
 //! Images from the controller, and from other hosts that it names.
 
-use super::trust::Named;
+use super::{Connected, trust::Named};
 use crate::identity::Identity;
 use async_trait::async_trait;
 use hostd_images::{Image, ImageSource, Parts, Peer, SourceError};
@@ -25,14 +25,14 @@ const REACHING: Duration = Duration::from_secs(3);
 
 /// Images by whichever channel is the newest.
 pub struct Images {
-    channel: watch::Receiver<Option<Channel>>,
+    channel: Connected,
     identity: watch::Receiver<Identity>,
 }
 
 impl Images {
     /// Images by the channel that is put there; other hosts are shown this identity.
     #[must_use]
-    pub fn new(channel: watch::Receiver<Option<Channel>>, identity: watch::Receiver<Identity>) -> Self {
+    pub fn new(channel: Connected, identity: watch::Receiver<Identity>) -> Self {
         Self { channel, identity }
     }
 }
@@ -96,7 +96,7 @@ async fn pass(open: impl Future<Output = Chunks> + Send, send: &Sender) -> Resul
     Ok(())
 }
 
-async fn from_controller(mut channel: watch::Receiver<Option<Channel>>, request: FetchImageRequest) -> Chunks {
+async fn from_controller(mut channel: Connected, request: FetchImageRequest) -> Chunks {
     let connected = tokio::time::timeout(PATIENCE, channel.wait_for(Option::is_some)).await;
     let connected = connected.ok().and_then(Result::ok).and_then(|channel| channel.clone());
     let channel = connected.ok_or_else(|| SourceError::Interrupted("no controller is connected".into()))?;

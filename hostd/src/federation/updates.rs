@@ -1,10 +1,11 @@
 //! Updates: what the controller wants, the bundles that it has, and how far they are.
 
+use super::Connected;
 use crate::delivery::{Broken, Bytes, Order, Progress, Report, Source};
 use humilis_proto::federation::{self as wire, UpdateState, federation_client::FederationClient};
 use std::time::Duration;
-use tokio::sync::{mpsc, watch};
-use tonic::{Code, Status, transport::Channel};
+use tokio::sync::mpsc;
+use tonic::{Code, Status};
 
 /// Pieces that may wait to be written.
 const QUEUE: usize = 4;
@@ -13,13 +14,13 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Bundles from whichever channel is the newest.
 pub struct ControllerUpdates {
-    channel: watch::Receiver<Option<Channel>>,
+    channel: Connected,
 }
 
 impl ControllerUpdates {
     /// Bundles by the channel that is put there.
     #[must_use]
-    pub fn new(channel: watch::Receiver<Option<Channel>>) -> Self {
+    pub fn new(channel: Connected) -> Self {
         Self { channel }
     }
 }
@@ -40,7 +41,7 @@ impl Source for ControllerUpdates {
 }
 
 async fn forward(
-    mut channel: watch::Receiver<Option<Channel>>,
+    mut channel: Connected,
     request: wire::FetchUpdateRequest,
     send: &mpsc::Sender<Result<Vec<u8>, Broken>>,
 ) -> Result<(), Broken> {
