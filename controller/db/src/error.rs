@@ -22,8 +22,10 @@ pub enum DbError {
     /// The URL names neither SQLite nor PostgreSQL.
     #[error("the database URL must start with sqlite: or postgres:")]
     UnknownScheme,
-    /// The database was made by a newer or other program.
-    #[error("migration {name} of {service} was applied to this database, but this program does not have it")]
+    /// A newer program changed the database so that this one cannot work with it.
+    #[error(
+        "a newer program applied migration {name} of {service} to this database, with which older ones cannot work"
+    )]
     UnknownMigration {
         /// Whose migration.
         service: String,

@@ -1,12 +1,19 @@
 //! Migrations: each service's own, in order, each once, all of a service's in one transaction.
+//!
+//! An update that is taken back leaves its migrations behind, and the program before it works on: migrations therefore only add, what
+//! older programs may leave out. What one version stops to use, a later one may take away, in a migration whose name ends with
+//! [`BREAKING`]: programs that do not have it refuse the database.
 
 use crate::{Db, DbError, Tx};
 use sqlx::{AssertSqlSafe, Row};
 
+/// The end of the name of a migration with which older programs cannot work.
+const BREAKING: char = '!';
+
 /// One step of a service's schema. Never changed once released: add another.
 #[derive(Clone, Copy, Debug)]
 pub struct Migration {
-    /// Its name, with a number in front: `0001_servers`.
+    /// Its name, with a number in front: `0001_servers`, or `0002_no_colours!`.
     pub name: &'static str,
     /// Statements, each ending with `;` at the end of a line. `BLOB` is translated.
     pub sql: &'static str,
@@ -19,7 +26,7 @@ impl Db {
     /// Applies those of a service's migrations that this database lacks.
     ///
     /// # Errors
-    /// A statement failed (then none of these migrations is applied), or the database has one that is not in the list.
+    /// A statement failed (then none of these migrations is applied), or the database has one that is not in the list and breaks.
     pub async fn migrate(&self, service: &str, migrations: &[Migration]) -> Result<(), DbError> {
         let mut tx = self.begin().await?;
         if let Some(lock) = self.dialect().migration_lock() {
@@ -27,14 +34,40 @@ impl Db {
         }
         sqlx::raw_sql(RECORD).execute(&mut *tx).await?;
         let applied = applied(&mut tx, service).await?;
-        if let Some(name) = applied.iter().find(|name| !migrations.iter().any(|m| m.name == name.as_str())) {
-            let (service, name) = (service.to_owned(), name.clone());
-            return Err(DbError::UnknownMigration { service, name });
+        for name in applied.iter().filter(|name| !migrations.iter().any(|m| m.name == name.as_str())) {
+            if name.ends_with(BREAKING) {
+                let (service, name) = (service.to_owned(), name.clone());
+                return Err(DbError::UnknownMigration { service, name });
+            }
+            tracing::info!(service, migration = name, "a newer program has added to the schema");
         }
         for migration in migrations.iter().filter(|m| !applied.iter().any(|name| name == m.name)) {
+            debug_assert!(
+                migration.adds() || migration.name.ends_with(BREAKING),
+                "{} does not only add",
+                migration.name
+            );
             apply(&mut tx, self, service, migration).await?;
         }
         tx.commit().await
+    }
+}
+
+impl Migration {
+    /// Whether programs that do not know of it can work on.
+    fn adds(&self) -> bool {
+        statements(self.sql).all(|statement| {
+            let statement = statement.to_uppercase();
+            let words: Vec<_> = statement.split_whitespace().collect();
+            let has = |phrase: &[&str]| words.windows(phrase.len()).any(|part| part == phrase);
+            match words.as_slice() {
+                ["ALTER", "TABLE", _, "ADD", "COLUMN", ..] => has(&["DEFAULT"]) || !has(&["NOT", "NULL"]),
+                ["CREATE", "TABLE" | "INDEX" | "UNIQUE", ..] | ["DROP", "INDEX", ..] | ["INSERT" | "UPDATE", ..] => {
+                    true
+                }
+                _ => false,
+            }
+        })
     }
 }
 
@@ -71,7 +104,8 @@ mod tests {
         name: "0001",
         sql: "CREATE TABLE demo (id TEXT PRIMARY KEY, data BLOB);\nCREATE INDEX demo_data ON demo (data);\n",
     };
-    const BROKEN: Migration = Migration { name: "0002", sql: "CREATE TABLE other (id TEXT);\nCREATE NONSENSE;\n" };
+    const BROKEN: Migration =
+        Migration { name: "0002", sql: "CREATE TABLE other (id TEXT);\nCREATE TABLE NONSENSE;\n" };
     const SECOND: Migration = Migration { name: "0002", sql: "CREATE TABLE other (id TEXT);" };
 
     #[tokio::test]
@@ -85,11 +119,27 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_database_of_a_newer_program_is_refused() {
+    async fn a_program_works_on_with_what_a_newer_one_has_added() {
+        const BREAKING: Migration = Migration { name: "0003_no_others!", sql: "DROP TABLE other;" };
         for db in databases().await {
             db.migrate("demo", &[FIRST, SECOND]).await.unwrap();
-            let refused = db.migrate("demo", &[FIRST]).await;
-            assert!(matches!(refused, Err(DbError::UnknownMigration { name, .. }) if name == "0002"));
+            db.migrate("demo", &[FIRST]).await.unwrap();
+            db.migrate("demo", &[FIRST, SECOND, BREAKING]).await.unwrap();
+            let refused = db.migrate("demo", &[FIRST, SECOND]).await;
+            assert!(matches!(refused, Err(DbError::UnknownMigration { name, .. }) if name == BREAKING.name));
         }
+    }
+
+    #[test]
+    fn what_older_programs_cannot_leave_out_does_not_only_add() {
+        let adds = |sql| Migration { name: "0001", sql }.adds();
+        assert!(
+            FIRST.adds()
+                && adds("ALTER TABLE demo ADD COLUMN size BIGINT NOT NULL DEFAULT 0;\nUPDATE demo SET size = 1;")
+        );
+        assert!(adds("ALTER TABLE demo ADD COLUMN size BIGINT;"));
+        assert!(!adds("ALTER TABLE demo ADD COLUMN size BIGINT NOT NULL;"));
+        assert!(!adds("ALTER TABLE demo RENAME COLUMN data TO bytes;"));
+        assert!(!adds("CREATE TABLE more (id TEXT);\nDROP TABLE demo;"));
     }
 }
