@@ -39,11 +39,13 @@ pub async fn routers_on(conn: &mut Connection, host: HostId) -> Result<Vec<Route
     sql::ids(conn, sql, [Param::text(host)]).await
 }
 
-/// The host among those with a router that hides tenants' addresses: the first that is up, or the first at all.
+/// The host among those with a router that hides tenants' addresses: the first that is up and wired to the outside, or the first
+/// that is up, or the first at all.
 #[must_use]
-pub fn elect(candidates: &[HostId], known: &Known) -> Option<HostId> {
-    let up = |id: &&HostId| known.get(id).is_some_and(|host| host.up);
-    candidates.iter().filter(up).min().or_else(|| candidates.iter().min()).copied()
+pub fn elect(candidates: &[HostId], known: &Known, outside: Option<&str>) -> Option<HostId> {
+    let wired = |host: &Host| outside.is_none_or(|wanted| host.physical_networks.iter().any(|name| name == wanted));
+    let up = |id: &HostId| known.get(id).filter(|host| host.up);
+    candidates.iter().copied().min_by_key(|id| (up(id).is_none(), !up(id).is_some_and(wired), *id))
 }
 
 impl NetworkService {
@@ -108,14 +110,19 @@ mod tests {
     use crate::testing::host;
 
     #[test]
-    fn the_first_host_that_is_up_is_elected() {
+    fn the_first_host_that_is_up_and_wired_is_elected() {
         let mut ids: Vec<HostId> = (0..3).map(|_| HostId::random()).collect();
         ids.sort();
         let known = |up: [bool; 3]| -> Known { ids.iter().zip(up).map(|(id, up)| (*id, host(*id, up))).collect() };
-        assert_eq!(elect(&ids, &known([true, true, true])), Some(ids[0]));
-        assert_eq!(elect(&ids, &known([false, true, true])), Some(ids[1]));
-        assert_eq!(elect(&ids, &known([false, false, false])), Some(ids[0]));
-        assert_eq!(elect(&ids, &Known::new()), Some(ids[0]));
-        assert_eq!(elect(&[], &Known::new()), None);
+        let elect = |known: &Known| elect(&ids, known, Some("public"));
+        assert_eq!(elect(&known([true, true, true])), Some(ids[0]));
+        assert_eq!(elect(&known([false, true, true])), Some(ids[1]));
+        assert_eq!(elect(&known([false, false, false])), Some(ids[0]));
+        assert_eq!(elect(&Known::new()), Some(ids[0]));
+        assert_eq!(super::elect(&[], &Known::new(), None), None);
+        let mut unwired = known([true, true, true]);
+        unwired.entry(ids[0]).and_modify(|host| host.physical_networks.clear());
+        assert_eq!(elect(&unwired), Some(ids[1]));
+        assert_eq!(super::elect(&ids, &unwired, None), Some(ids[0]), "without an outside any will do");
     }
 }

@@ -4,7 +4,10 @@ use crate::Unavailable;
 use async_trait::async_trait;
 use controller_base::id::{HostId, NetworkId, PortId, ProjectId, SecurityGroupId, ServerId};
 use controller_db::Tx;
-use std::{collections::HashMap, net::IpAddr};
+use std::{
+    collections::{BTreeSet, HashMap},
+    net::IpAddr,
+};
 
 /// One interface that a tenant asks for at server creation.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -122,8 +125,14 @@ pub trait Networks: Send + Sync {
     /// What a server without requested networks gets: the project's only network (its own or shared, not external), or none
     /// when it has none; [`AttachError::Ambiguous`] when there are several.
     async fn default_nics(&self, project: &ProjectId) -> Result<Vec<RequestedNic>, AttachError>;
-    /// Whether the interfaces could be had; nothing is changed. Called before a server is accepted.
-    async fn check(&self, project: &ProjectId, is_admin: bool, nics: &[RequestedNic]) -> Result<(), AttachError>;
+    /// Whether the interfaces could be had; nothing is changed. Called before a server is accepted. Gives the physical networks that
+    /// its host must be wired to.
+    async fn check(
+        &self,
+        project: &ProjectId,
+        is_admin: bool,
+        nics: &[RequestedNic],
+    ) -> Result<BTreeSet<String>, AttachError>;
     /// Ids of the project's security groups, given by id or name.
     async fn security_groups(
         &self,

@@ -84,6 +84,13 @@ impl Compute {
 }
 
 impl Compute {
+    /// The hosts that are wired to all of these physical networks.
+    pub(crate) async fn hosts_wired_to(&self, networks: &BTreeSet<String>) -> Result<HashSet<HostId>, Failure> {
+        let hosts = self.fleet.hosts().await?.into_iter();
+        let wired = hosts.filter(|host| networks.iter().all(|name| host.physical_networks.contains(name)));
+        Ok(wired.map(|host| host.id).collect())
+    }
+
     /// The hosts whose aggregates have what a flavor asks of them.
     pub(crate) async fn hosts_wanted(
         &self,

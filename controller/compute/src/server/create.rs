@@ -12,14 +12,14 @@ use crate::{Compute, Failure, action_log, failure, group, keypair, quota};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use controller_base::Generation;
 use controller_base::Timestamp;
-use controller_base::id::{ImageId, ProjectId, SecurityGroupId, ServerId};
+use controller_base::id::{HostId, ImageId, ProjectId, SecurityGroupId, ServerId};
 use controller_db::Tx;
 use controller_ports::image::Image;
 use controller_ports::network::{AttachError, RequestedNic};
 use controller_ports::placement::{ClaimError, Constraints, Consumer, Resources};
 use controller_web::{Context, Target};
 use rand::Rng;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 /// What was accepted.
 pub(crate) struct Accepted {
@@ -89,8 +89,11 @@ impl Compute {
         let zones = self.zones(&mut connection).await?;
         drop(connection);
         let image = self.usable_image(context, &request.image, &flavor).await?;
-        let constraints = self.constraints(context, request, &flavor, &image).await?;
-        let (nics, groups) = self.interfaces(context, &project, request).await?;
+        let mut constraints = self.constraints(context, request, &flavor, &image).await?;
+        let (nics, groups, physical) = self.interfaces(context, &project, request).await?;
+        if !physical.is_empty() {
+            constraints.only = both(constraints.only, self.hosts_wired_to(&physical).await?);
+        }
         let asked = request.zone.as_deref().and_then(|zone| zone.split(':').next()).filter(|zone| !zone.is_empty());
         let zone = asked.unwrap_or(&self.config.availability_zone).to_owned();
         let spec = Spec {
@@ -160,11 +163,7 @@ impl Compute {
             }
         }
         if !forced && demand::asks_for_aggregates(&flavor.extra_specs) {
-            let wanted = self.hosts_wanted(&flavor.extra_specs).await?;
-            only = Some(match only {
-                Some(only) => &only & &wanted,
-                None => wanted,
-            });
+            only = both(only, self.hosts_wanted(&flavor.extra_specs).await?);
         }
         if !demand::devices(&flavor.extra_specs).map_err(|none| failure::bad_request(none.to_string()))? {
             only = Some(HashSet::new());
@@ -173,12 +172,13 @@ impl Compute {
         Ok(Constraints { hostname, only, required, forbidden, ..Constraints::default() })
     }
 
+    /// The interfaces, the security groups, and the physical networks that its host must be wired to.
     async fn interfaces(
         &self,
         context: &Context,
         project: &ProjectId,
         request: &CreateRequest,
-    ) -> Result<(Vec<RequestedNic>, Vec<SecurityGroupId>), Failure> {
+    ) -> Result<(Vec<RequestedNic>, Vec<SecurityGroupId>, BTreeSet<String>), Failure> {
         let nics = match &request.networks {
             Networks::Nothing => Vec::new(),
             Networks::These(nics) => nics.clone(),
@@ -192,13 +192,13 @@ impl Compute {
                 nics
             }
         };
-        if !nics.is_empty() {
-            context.enforce("os_compute_api:servers:create:attach_network", &Target::project(project))?;
-            self.networks.check(project, context.is_admin(), &nics).await?;
+        if nics.is_empty() {
+            return Ok((nics, Vec::new(), BTreeSet::new()));
         }
-        let plain_default = request.security_groups.iter().all(|name| name == "default");
-        if plain_default || nics.is_empty() {
-            return Ok((nics, Vec::new()));
+        context.enforce("os_compute_api:servers:create:attach_network", &Target::project(project))?;
+        let physical = self.networks.check(project, context.is_admin(), &nics).await?;
+        if request.security_groups.iter().all(|name| name == "default") {
+            return Ok((nics, Vec::new(), physical));
         }
         let groups = self.networks.security_groups(project, &request.security_groups).await;
         let groups = groups.map_err(|error| match error {
@@ -207,7 +207,7 @@ impl Compute {
             }
             other => other.into(),
         })?;
-        Ok((nics, groups))
+        Ok((nics, groups, physical))
     }
 
     async fn usable_image(&self, context: &Context, id: &str, flavor: &Flavor) -> Result<ImageCopy, Failure> {
@@ -466,6 +466,14 @@ pub(crate) fn hostname(name: &str, id: ServerId) -> String {
         "" => format!("server-{id}"),
         trimmed => trimmed.to_owned(),
     }
+}
+
+/// The hosts that are in both, where the first says anything.
+fn both(only: Option<HashSet<HostId>>, others: HashSet<HostId>) -> Option<HashSet<HostId>> {
+    Some(match only {
+        Some(only) => &only & &others,
+        None => others,
+    })
 }
 
 const LOWER: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789";

@@ -13,7 +13,7 @@ use controller_ports::image::{Content, Image, Images};
 use controller_ports::network::{AttachError, AttachRequest, AttachedPort, Networks, RequestedNic};
 use controller_ports::placement::{ClaimError, Constraints, Consumer, HostUsage, Placement, Resources};
 use futures::stream::BoxStream;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Mutex;
 
 /// What the host says of its uptime.
@@ -22,6 +22,8 @@ pub const IMAGE: &str = "11111111-2222-4333-8444-555555555555";
 pub const KERNEL_IMAGE: &str = "21111111-2222-4333-8444-555555555555";
 pub const QUEUED_IMAGE: &str = "31111111-2222-4333-8444-555555555555";
 pub const NETWORK: &str = "41111111-2222-4333-8444-555555555555";
+/// A flat network, on the physical network `public`.
+pub const FLAT_NETWORK: &str = "61111111-2222-4333-8444-555555555555";
 pub const FULL_NETWORK: &str = "51111111-2222-4333-8444-555555555555";
 pub const HOST: &str = "00000000-0000-4000-8000-000000000001";
 
@@ -35,6 +37,7 @@ pub struct FakeFleet {
     pub down: Mutex<bool>,
     pub touched: Mutex<Vec<ObjectKey>>,
     pub membership: Mutex<Membership>,
+    pub physical_networks: Mutex<Vec<String>>,
 }
 
 #[async_trait]
@@ -53,7 +56,7 @@ impl Fleet for FakeFleet {
             last_seen: Timestamp(1_790_000_000_000_000),
             resources: HostResources { vcpus: 2, memory_mib: 4096, disk_gib: 100 },
             underlay_address: "192.0.2.1".to_owned(),
-            physical_networks: Vec::new(),
+            physical_networks: self.physical_networks.lock().unwrap().clone(),
             version: "0.1.0".to_owned(),
             membership: self.membership.lock().unwrap().clone(),
         }))
@@ -102,8 +105,8 @@ impl Networks for FakeNetworks {
         let id = NETWORK.parse().unwrap();
         Ok(vec![RequestedNic::Network { id, fixed_ip: None }])
     }
-    async fn check(&self, _: &ProjectId, _: bool, nics: &[RequestedNic]) -> Result<(), AttachError> {
-        let known = [NETWORK, FULL_NETWORK];
+    async fn check(&self, _: &ProjectId, _: bool, nics: &[RequestedNic]) -> Result<BTreeSet<String>, AttachError> {
+        let known = [NETWORK, FULL_NETWORK, FLAT_NETWORK];
         for nic in nics {
             match nic {
                 RequestedNic::Network { id, .. } if known.contains(&id.to_string().as_str()) => {}
@@ -111,7 +114,9 @@ impl Networks for FakeNetworks {
                 RequestedNic::Port { id } => return Err(AttachError::PortInUse(*id)),
             }
         }
-        Ok(())
+        let flat =
+            |nic: &RequestedNic| matches!(nic, RequestedNic::Network { id, .. } if id.to_string() == FLAT_NETWORK);
+        Ok(nics.iter().filter(|nic| flat(nic)).map(|_| "public".to_owned()).collect())
     }
     async fn security_groups(&self, _: &ProjectId, wanted: &[String]) -> Result<Vec<SecurityGroupId>, AttachError> {
         match wanted.iter().find(|name| *name != "web") {

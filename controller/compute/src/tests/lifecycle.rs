@@ -1,6 +1,6 @@
 //! Stories of servers.
 
-use super::fakes::{FULL_NETWORK, KERNEL_IMAGE, host};
+use super::fakes::{FLAT_NETWORK, FULL_NETWORK, KERNEL_IMAGE, host};
 use super::world::worlds;
 use controller_base::id::{HostId, ServerId};
 use controller_ports::fleet::{GuestObserver, GuestState, ObjectKey, PasswordError};
@@ -102,6 +102,20 @@ async fn a_build_without_addresses_fails() {
         let message = world.show(id).await["fault"]["message"].as_str().unwrap().to_owned();
         assert!(message.contains("No fixed IP addresses available"), "{message}");
         assert!(world.placement.claims.lock().unwrap().is_empty());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_in_a_flat_network_goes_to_a_host_that_is_wired_to_it() {
+    for world in worlds().await {
+        let flat = json!({"networks": [{"uuid": FLAT_NETWORK}]});
+        let id = world.create(flat.clone()).await;
+        world.until(id, "status", "ERROR").await;
+        let message = world.show(id).await["fault"]["message"].as_str().unwrap().to_owned();
+        assert!(message.starts_with("No valid host was found."), "{message}");
+        world.fleet.physical_networks.lock().unwrap().push("public".to_owned());
+        let id = world.create(flat).await;
+        world.published(id).await;
     }
 }
 

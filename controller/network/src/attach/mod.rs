@@ -24,7 +24,7 @@ use controller_ports::{
     Unavailable,
     network::{AttachError, AttachRequest, AttachedPort, Networks, RequestedNic},
 };
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 #[async_trait]
 impl Networks for NetworkService {
@@ -32,7 +32,12 @@ impl Networks for NetworkService {
         check::default_nics(self, project).await
     }
 
-    async fn check(&self, project: &ProjectId, is_admin: bool, nics: &[RequestedNic]) -> Result<(), AttachError> {
+    async fn check(
+        &self,
+        project: &ProjectId,
+        is_admin: bool,
+        nics: &[RequestedNic],
+    ) -> Result<BTreeSet<String>, AttachError> {
         Ok(check::check(self, project, is_admin, nics).await?)
     }
 

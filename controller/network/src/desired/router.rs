@@ -3,7 +3,7 @@
 use super::View;
 use crate::{
     error::Result,
-    floating_ip, hosts,
+    floating_ip, hosts, network,
     port::{
         self,
         model::{Port, ROUTER_GATEWAY, ROUTER_INTERFACE},
@@ -32,8 +32,8 @@ struct Elected {
 }
 
 impl Elected {
-    fn of(candidates: &[HostId], view: &View) -> Self {
-        let elected = hosts::elect(candidates, &view.known);
+    fn of(candidates: &[HostId], view: &View, outside: Option<&str>) -> Self {
+        let elected = hosts::elect(candidates, &view.known, outside);
         let here = elected == Some(view.host);
         let known = elected.filter(|_| !here).and_then(|id| view.known.get(&id));
         let address = known.map(|host| host.underlay_address.clone()).filter(|address| !address.is_empty());
@@ -48,7 +48,8 @@ pub(super) async fn build(
     candidates: &[HostId],
 ) -> Result<Option<(Generation, DesiredObject)>> {
     let Some(router) = router::store::get(conn, id).await? else { return Ok(None) };
-    let elected = Elected::of(candidates, view);
+    let outside = port::store::of_device(conn, &id.to_string(), ROUTER_GATEWAY).await?.pop();
+    let elected = Elected::of(candidates, view, physical_network(conn, outside.as_ref()).await?.as_deref());
     let mut interfaces = Vec::new();
     for port in port::store::of_device(conn, &id.to_string(), ROUTER_INTERFACE).await? {
         interfaces.push(leg(conn, &port).await?.0);
@@ -57,7 +58,7 @@ pub(super) async fn build(
         name: router.standard.name.clone(),
         admin_up: router.admin_up,
         interfaces,
-        gateway: gateway(conn, &router, &elected).await?,
+        gateway: gateway(conn, &router, outside, &elected).await?,
         floating_ips: floating_ips(conn, view, id, elected.here).await?,
         routes: router.routes.clone(),
     };
@@ -77,8 +78,19 @@ async fn leg(conn: &mut Connection, port: &Port) -> Result<(RouterLeg, Vec<IpAdd
     Ok((leg, gateways))
 }
 
-async fn gateway(conn: &mut Connection, router: &Router, elected: &Elected) -> Result<Option<ExternalGateway>> {
-    let port = port::store::of_device(conn, &router.id.to_string(), ROUTER_GATEWAY).await?.pop();
+/// What a host must be wired to in order to reach a port's network.
+async fn physical_network(conn: &mut Connection, port: Option<&Port>) -> Result<Option<String>> {
+    let Some(port) = port else { return Ok(None) };
+    let network = network::store::require(conn, port.network_id).await?;
+    Ok(network.segment.physical_network().map(str::to_owned))
+}
+
+async fn gateway(
+    conn: &mut Connection,
+    router: &Router,
+    port: Option<Port>,
+    elected: &Elected,
+) -> Result<Option<ExternalGateway>> {
     let Some(port) = port else { return Ok(None) };
     let (leg, next_hops) = leg(conn, &port).await?;
     Ok(Some(ExternalGateway {
