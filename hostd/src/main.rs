@@ -11,14 +11,12 @@ use hostd::{
     update::{self, Outcome},
 };
 use hostd_kit::fault::Point;
-use humilis_trace::{Service, TraceError, Traces};
+use humilis_trace::{Service, TraceError, Traces, start_logs};
 use std::{
-    io::IsTerminal,
     path::{Path, PathBuf},
     process::ExitCode,
     time::Duration,
 };
-use tracing_subscriber::{EnvFilter, Layer as _, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
 /// Threads that do the work; nothing of hostd computes for long.
 const WORKERS: usize = 2;
@@ -116,7 +114,7 @@ async fn command(command: Option<Command>, config: Config) -> anyhow::Result<Exi
     match command {
         None => {
             let traces = traces(&config)?;
-            log(&config, traces.as_ref())?;
+            start_logs(&config.log, traces.as_ref())?;
             let ended = daemon::run(config).await;
             if let Some(traces) = traces {
                 traces.finish();
@@ -124,7 +122,7 @@ async fn command(command: Option<Command>, config: Config) -> anyhow::Result<Exi
             ended?;
         }
         Some(Command::Enrol { controller, ca_fingerprint, token }) => {
-            log(&config, None)?;
+            start_logs(&config.log, None)?;
             let url = controller.unwrap_or_else(|| config.controller.enrolment_url());
             let layout = config.layout();
             layout.create()?;
@@ -142,12 +140,12 @@ async fn command(command: Option<Command>, config: Config) -> anyhow::Result<Exi
         }
         Some(Command::Update { bundle }) => return update(bundle).await,
         Some(Command::ShutDownGuests { seconds }) => {
-            log(&config, None)?;
+            start_logs(&config.log, None)?;
             let ended = daemon::shut_down_guests(&config, Duration::from_secs(seconds)).await?;
             println!("{} guests powered off, {} were ended", ended.gracefully, ended.forced);
         }
         Some(Command::Dismantle { seconds }) => {
-            log(&config, None)?;
+            start_logs(&config.log, None)?;
             daemon::dismantle(&config, Duration::from_secs(seconds)).await?;
         }
         Some(Command::Config) => print!("{DEFAULT_FILE}"),
@@ -189,12 +187,4 @@ async fn audit(config: &Config, json: bool) -> anyhow::Result<ExitCode> {
 fn traces(config: &Config) -> Result<Option<Traces>, TraceError> {
     let machine = config.hostname();
     Traces::start(&config.trace, Service { name: "hostd", version: env!("CARGO_PKG_VERSION"), machine: &machine })
-}
-
-fn log(config: &Config, traces: Option<&Traces>) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&config.log).with_context(|| format!("log filter {:?}", config.log))?;
-    let terminal = std::io::stderr().is_terminal();
-    let logs = fmt::layer().with_writer(std::io::stderr).with_ansi(terminal).with_filter(filter);
-    tracing_subscriber::registry().with(traces.map(Traces::layer)).with(logs).init();
-    Ok(())
 }

@@ -1,4 +1,4 @@
-//! Traces over OTLP, of controller and hostd alike: their own `tracing` spans, batched and sent by OpenTelemetry's SDK.
+//! Logs, and traces over OTLP, of controller and hostd alike. Traces are their own `tracing` spans, batched and sent by OpenTelemetry's SDK.
 //!
 //! A request's trace needs nothing to be handed on but the request's id, which each hop logs anyway: the trace's id is the UUID in
 //! `req-<uuid>`, and the id of its first span is the UUID's latter half. So whoever has an answer or a line of a log has the trace, and
@@ -9,7 +9,10 @@
 //! - `method`, `path`, `route` and `status` are sent under OpenTelemetry's names for HTTP; every other under `humilis.`.
 
 mod identity;
+mod logs;
 mod spans;
+
+pub use logs::{LogConfig, LogError, LogFormat, start_logs};
 
 use opentelemetry::{InstrumentationScope, KeyValue};
 use opentelemetry_otlp::{

@@ -6,7 +6,7 @@ pub use listen::{AdminConfig, ApiConfig, FederationConfig, MetricsConfig, Tls};
 
 use anyhow::{Context as _, bail};
 use controller_base::Secret;
-use humilis_trace::TraceConfig;
+use humilis_trace::{LogConfig, TraceConfig};
 use serde::Deserialize;
 use std::{
     collections::HashMap,
@@ -65,26 +65,6 @@ pub struct Config {
 pub struct DatabaseConfig {
     /// `sqlite:..` or `postgres:..`; empty: SQLite in the state directory. It may hold a password.
     pub url: Secret,
-}
-
-/// Section `log`.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct LogConfig {
-    /// What is logged, as `RUST_LOG` has it.
-    pub filter: String,
-    /// How.
-    pub format: LogFormat,
-}
-
-/// How logs look.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum LogFormat {
-    /// Lines for people.
-    Text,
-    /// A JSON object a line.
-    Json,
 }
 
 /// Section `identity`.
@@ -183,12 +163,6 @@ impl Default for Config {
             policy_directory: "/etc/humilis/policy".into(),
             policy: HashMap::new(),
         }
-    }
-}
-
-impl Default for LogConfig {
-    fn default() -> Self {
-        Self { filter: "info".to_owned(), format: LogFormat::Text }
     }
 }
 

@@ -5,7 +5,7 @@
 mod sections;
 
 use hostd_kit::paths::Layout;
-use humilis_trace::TraceConfig;
+use humilis_trace::{LogConfig, TraceConfig};
 use serde::Deserialize;
 use std::{
     fs, io,
@@ -26,8 +26,6 @@ pub struct Config {
     pub state_dir: PathBuf,
     /// The host's name; empty: the system's.
     pub hostname: String,
-    /// What is logged, in `tracing`'s filter syntax.
-    pub log: String,
     /// The controller and how to become its host.
     pub controller: Controller,
     /// What the host offers.
@@ -40,6 +38,8 @@ pub struct Config {
     pub network: Network,
     /// What listens on this host alone.
     pub local: Local,
+    /// What is logged, and how.
+    pub log: LogConfig,
     /// Where traces go.
     pub trace: TraceConfig,
 }
@@ -49,13 +49,13 @@ impl Default for Config {
         Self {
             state_dir: "/var/lib/humilis/hostd".into(),
             hostname: String::new(),
-            log: "info".into(),
             controller: Controller::default(),
             resources: Resources::default(),
             guests: Guests::default(),
             images: Images::default(),
             network: Network::default(),
             local: Local::default(),
+            log: LogConfig::default(),
             trace: TraceConfig::default(),
         }
     }
