@@ -19,7 +19,7 @@ mod tokens;
 mod updates;
 mod work;
 
-pub use serve::{serve, socket_path};
+pub use serve::{bind, serve, socket_path};
 
 use crate::wiring::Cloud;
 use axum::Router;

@@ -27,21 +27,34 @@ pub fn socket_path(state_directory: &Path) -> PathBuf {
     state_directory.join("admin.sock")
 }
 
+/// Opens the operators' socket.
+///
+/// # Errors
+/// It cannot be made.
+pub fn bind(path: &Path) -> anyhow::Result<UnixListener> {
+    // One of a process that died.
+    let _ = fs::remove_file(path);
+    let listener = UnixListener::bind(path).with_context(|| format!("cannot listen on {}", path.display()))?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
+    Ok(listener)
+}
+
 /// Serves in both places, until `stop`.
 ///
 /// # Errors
-/// The socket cannot be opened, or a listener failed.
+/// A listener failed.
 pub async fn serve(
     cloud: Arc<Cloud>,
-    listener: TcpListener,
+    (listener, operators): (TcpListener, UnixListener),
     tls: watch::Receiver<Option<TlsAcceptor>>,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     // Made once: reflection reads a description of everything.
     let router = router(cloud.clone(), stop.clone()).await?;
-    let path = socket_path(&cloud.platform.config.state_directory);
     let port = port(router.clone(), cloud.web.clone(), listener, tls, stop.clone());
-    tokio::try_join!(port, socket(router, path, stop)).map(|_| ())
+    let ended = tokio::try_join!(port, socket(router, operators, stop)).map(|_| ());
+    let _ = fs::remove_file(socket_path(&cloud.platform.config.state_directory));
+    ended
 }
 
 /// Serves whoever shows a token, until `stop`.
@@ -56,12 +69,8 @@ pub(super) async fn port(
     http::serve(listener, guarded, tls, stop).await
 }
 
-/// Serves whoever may open the operators' socket at `path`, until `stop`.
-pub(super) async fn socket(router: Router, path: PathBuf, stop: CancellationToken) -> anyhow::Result<()> {
-    // A socket of a process that died.
-    let _ = fs::remove_file(&path);
-    let listener = UnixListener::bind(&path).with_context(|| format!("cannot listen on {}", path.display()))?;
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
+/// Serves whoever may open the operators' socket, until `stop`.
+pub(super) async fn socket(router: Router, listener: UnixListener, stop: CancellationToken) -> anyhow::Result<()> {
     let serving = axum::serve(listener, router).with_graceful_shutdown(stop.clone().cancelled_owned());
     let late = async {
         stop.cancelled().await;
@@ -71,6 +80,5 @@ pub(super) async fn socket(router: Router, path: PathBuf, stop: CancellationToke
         ended = serving => ended?,
         () = late => tracing::warn!("operators' calls were cut off"),
     }
-    let _ = fs::remove_file(&path);
     Ok(())
 }

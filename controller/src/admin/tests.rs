@@ -2,7 +2,7 @@
 
 use super::{
     access, client, router,
-    serve::{port, socket, socket_path},
+    serve::{bind, port, socket, socket_path},
 };
 use crate::{
     config::Config,
@@ -45,8 +45,8 @@ impl World {
 
     /// Through the operators' socket.
     async fn channel(&self) -> client::Channel {
-        let path = socket_path(&self.cloud.platform.config.state_directory);
-        tokio::spawn(socket(self.router().await, path, self.stop.clone()));
+        let listener = bind(&socket_path(&self.cloud.platform.config.state_directory)).unwrap();
+        tokio::spawn(socket(self.router().await, listener, self.stop.clone()));
         for _ in 0..200 {
             match client::connect(&self.cloud.platform.config).await {
                 Ok(channel) => return channel,

@@ -1,12 +1,13 @@
-//! `controller host token`, and `controller join-token`, which makes one with a word less. They work on the database, also when no
-//! controller runs.
+//! `controller host token`, and `controller join-token`, which makes one with a word less.
 
-use super::table::table;
-use crate::{config::Config, wiring::Platform};
-use anyhow::bail;
-use controller_base::Timestamp;
-use controller_fleet::join::{self, JoinToken, Wanted};
-use serde_json::json;
+use super::table::{moment, shown, table};
+use crate::{admin::client, config::Config};
+use controller_fleet::join::DEFAULT_SECONDS;
+use humilis_proto::admin::{
+    CreateJoinTokenRequest, JoinToken, JoinTokenState, ListJoinTokensRequest, RevokeJoinTokenRequest,
+    join_tokens_client::JoinTokensClient,
+};
+use serde_json::{Value, json};
 use std::process::ExitCode;
 
 #[derive(Debug, clap::Args)]
@@ -35,7 +36,7 @@ enum Command {
 #[derive(Debug, clap::Args)]
 pub struct Create {
     /// How long it can be used, seconds.
-    #[arg(long, default_value_t = join::DEFAULT_SECONDS, value_parser = clap::value_parser!(i64).range(1..))]
+    #[arg(long, default_value_t = DEFAULT_SECONDS, value_parser = clap::value_parser!(i64).range(1..))]
     seconds: i64,
     /// How many machines may join with it.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
@@ -52,76 +53,64 @@ pub async fn run(arguments: Arguments, config: Config) -> anyhow::Result<ExitCod
     match arguments.command {
         Command::Create(arguments) => create(arguments, config).await,
         Command::List { json } => list(config, json).await,
-        Command::Revoke { token } => revoke(&token, config).await,
+        Command::Revoke { token } => revoke(token, config).await,
     }
 }
 
 /// Prints the token and the authority's fingerprint, which a host wants both: `TOKEN sha256:FINGERPRINT`.
 pub async fn create(arguments: Create, config: Config) -> anyhow::Result<ExitCode> {
-    let platform = open(config).await?;
     let Create { seconds, uses, approve, note } = arguments;
-    let wanted = Wanted { seconds, most_uses: uses, approve, note };
-    let (token, _) = join::create(&platform.db, &platform.clock, wanted).await?;
-    println!("{} sha256:{}", token.reveal(), platform.authority.fingerprint());
-    platform.db.close().await;
+    let wanted = CreateJoinTokenRequest { seconds, uses, approve, note };
+    let made = connect(&config).await?.create_join_token(wanted).await.map_err(client::told)?.into_inner();
+    println!("{} sha256:{}", made.token, made.ca_fingerprint);
     Ok(ExitCode::SUCCESS)
 }
 
 async fn list(config: Config, json: bool) -> anyhow::Result<ExitCode> {
-    let platform = open(config).await?;
-    let (tokens, now) = (join::list(&platform.db).await?, platform.clock.now());
-    platform.db.close().await;
+    let listed = connect(&config).await?.list_join_tokens(ListJoinTokensRequest {}).await.map_err(client::told)?;
+    let tokens: Vec<Value> = listed.into_inner().tokens.iter().map(object).collect();
     if json {
-        tokens.iter().for_each(|token| println!("{}", object(token, now)));
+        tokens.iter().for_each(|token| println!("{token}"));
         return Ok(ExitCode::SUCCESS);
     }
     let mut rows = vec![["ID", "STATE", "USES", "APPROVAL", "CREATED", "UNTIL", "NOTE"].map(str::to_owned).to_vec()];
-    rows.extend(tokens.iter().map(|token| row(token, now)));
+    rows.extend(tokens.iter().map(row));
     print!("{}", table(&rows));
     Ok(ExitCode::SUCCESS)
 }
 
-async fn revoke(token: &str, config: Config) -> anyhow::Result<ExitCode> {
-    let platform = open(config).await?;
-    let revoked = join::revoke(&platform.db, &platform.clock, token).await?;
-    platform.db.close().await;
-    let Some(revoked) = revoked else { bail!("there is no such token") };
-    println!("{} is revoked", revoked.id());
+async fn revoke(token: String, config: Config) -> anyhow::Result<ExitCode> {
+    let request = RevokeJoinTokenRequest { token };
+    let revoked = connect(&config).await?.revoke_join_token(request).await.map_err(client::told)?;
+    println!("{} is revoked", revoked.into_inner().id);
     Ok(ExitCode::SUCCESS)
 }
 
-/// The tables are there also when the controller never ran.
-async fn open(config: Config) -> anyhow::Result<Platform> {
-    let platform = Platform::open(config).await?;
-    platform.db.migrate("fleet", controller_fleet::MIGRATIONS).await?;
-    Ok(platform)
+async fn connect(config: &Config) -> anyhow::Result<JoinTokensClient<client::Channel>> {
+    Ok(JoinTokensClient::new(client::connect(config).await?))
 }
 
-fn state(token: &JoinToken, now: Timestamp) -> &'static str {
-    match token.ended(now) {
-        None => "open",
-        Some(join::Ended::UsedUp) => "used up",
-        Some(join::Ended::Expired) => "expired",
-        Some(join::Ended::Revoked) => "revoked",
-        Some(join::Ended::Unknown) => "unknown",
+fn word(state: JoinTokenState) -> &'static str {
+    match state {
+        JoinTokenState::Open => "open",
+        JoinTokenState::UsedUp => "used up",
+        JoinTokenState::Expired => "expired",
+        JoinTokenState::Revoked => "revoked",
+        JoinTokenState::Unspecified => "unknown",
     }
 }
 
-fn row(token: &JoinToken, now: Timestamp) -> Vec<String> {
-    vec![
-        token.id().to_owned(),
-        state(token, now).to_owned(),
-        format!("{}/{}", token.uses, token.most_uses),
-        if token.approve { "yes" } else { "no" }.to_owned(),
-        token.created_at.seconds_z(),
-        token.expires_at.seconds_z(),
-        token.note.clone(),
-    ]
+fn row(token: &Value) -> Vec<String> {
+    let uses = format!("{}/{}", token["uses"], token["most_uses"]);
+    let mut row = ["id", "state", "approve", "created_at", "expires_at"].map(|name| shown(&token[name])).to_vec();
+    row.insert(2, uses);
+    row.push(token["note"].as_str().unwrap_or_default().to_owned());
+    row
 }
 
-fn object(token: &JoinToken, now: Timestamp) -> serde_json::Value {
-    json!({"id": token.id(), "state": state(token, now), "uses": token.uses, "most_uses": token.most_uses,
-        "approve": token.approve, "note": token.note, "created_at": token.created_at.seconds_z(),
-        "expires_at": token.expires_at.seconds_z(), "used_at": token.used_at.map(Timestamp::seconds_z),
-        "revoked_at": token.revoked_at.map(Timestamp::seconds_z)})
+fn object(token: &JoinToken) -> Value {
+    json!({"id": token.id, "state": word(token.state()), "uses": token.uses, "most_uses": token.most_uses,
+        "approve": token.approve, "note": token.note, "created_at": moment(token.created_at.as_ref()),
+        "expires_at": moment(token.expires_at.as_ref()), "used_at": moment(token.used_at.as_ref()),
+        "revoked_at": moment(token.revoked_at.as_ref())})
 }

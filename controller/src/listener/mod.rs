@@ -21,7 +21,7 @@ pub async fn serve(cloud: Arc<Cloud>, stop: CancellationToken) -> anyhow::Result
     let api = bind(config.api.listen).await?;
     let metrics = bind(config.metrics.listen).await?;
     let federation = bind(config.federation.listen).await?;
-    let operators = bind(config.admin.listen).await?;
+    let operators = (bind(config.admin.listen).await?, admin::bind(&admin::socket_path(&config.state_directory))?);
     let mut tasks = JoinSet::new();
     let acceptor = tls::acceptor(&config.api, &cloud.platform.authority, cloud.platform.clock.now())?;
     let (fresh, acceptor) = watch::channel(acceptor);

@@ -182,7 +182,7 @@ const CONTROLLER: &str = "#!/bin/bash\nexec controller --config /opt/humilis/con
 /// The host joins at its first start, with a token that the controller's operator makes.
 const HOSTD: &str = "#!/bin/bash\n\
     if [ ! -e /var/lib/humilis/hostd/identity/certificate.pem ]; then\n\
-    \x20 until [ -e /var/lib/humilis/controller/clouds.yaml ]; do sleep 0.2; done\n\
+    \x20 until [ -S /var/lib/humilis/controller/admin.sock ]; do sleep 0.2; done\n\
     \x20 read -r token fingerprint <<< \"$(controller --config /opt/humilis/controller.toml join-token)\"\n\
     \x20 hostd --config /opt/humilis/hostd.toml enrol --ca-fingerprint \"${fingerprint#sha256:}\" --token \"$token\" || exit\n\
     fi\n\
