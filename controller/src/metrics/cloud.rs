@@ -5,9 +5,10 @@ use super::Page;
 use crate::wiring::Cloud;
 use controller_base::Timestamp;
 use controller_compute::Census;
+use controller_placement::Ratios;
 use controller_ports::{
     fleet::{Fleet as _, Host, HostState},
-    placement::{HostUsage, Placement as _},
+    placement::{HostUsage, Placement as _, Resources},
 };
 use std::collections::BTreeMap;
 
@@ -30,6 +31,8 @@ pub async fn add(cloud: &Cloud, page: &mut Page) {
     }
     let compute = compute(cloud, page).await;
     up(page, "openstack_nova_up", "Whether compute answers.", &compute);
+    let placement = placement(cloud, page).await;
+    up(page, "openstack_placement_up", "Whether placement answers.", &placement);
     let region = cloud.platform.config.identity.region.as_str();
     let counts = cloud.networks.counts().await.map_err(Failed::from);
     counted(page, "neutron", region, counts);
@@ -144,6 +147,32 @@ fn agents(page: &mut Page, region: &str, hosts: &[Host], census: &Census) {
         ];
         page.sample(name, &labels, u8::from(host.up));
     }
+}
+
+/// What of each class hosts have, and how much of it is promised.
+async fn placement(cloud: &Cloud, page: &mut Page) -> Result<(), Failed> {
+    let usages = cloud.placement.usages().await?;
+    let Ratios { vcpus_percent, memory_percent, disk_percent } = cloud.platform.config.placement.ratios();
+    type Class = (&'static str, u64, fn(&Resources) -> u64);
+    let classes: [Class; 3] = [
+        ("DISK_GB", disk_percent, |of| of.disk_gib),
+        ("MEMORY_MB", memory_percent, |of| of.memory_mib),
+        ("VCPU", vcpus_percent, |of| of.vcpus),
+    ];
+    let mut family = |what: &str, help: &str, amount: &dyn Fn(&HostUsage, &Class) -> f64| {
+        let name = format!("openstack_placement_resource_{what}");
+        page.family(&name, "gauge", help);
+        for usage in &usages {
+            for class in &classes {
+                page.sample(&name, &[("hostname", &*usage.hostname), ("resourcetype", class.0)], amount(usage, class));
+            }
+        }
+    };
+    family("total", "What a host has.", &|usage, (_, _, of)| of(&usage.total) as f64);
+    family("usage", "What a host's servers were promised.", &|usage, (_, _, of)| of(&usage.used) as f64);
+    family("reserved", "What of it no server can have.", &|_, _| 0.0);
+    family("allocation_ratio", "How much of it may be promised.", &|_, (_, percent, _)| *percent as f64 / 100.0);
+    Ok(())
 }
 
 type Amount = fn(&HostUsage, &Census) -> u64;
