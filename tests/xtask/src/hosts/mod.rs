@@ -123,7 +123,7 @@ impl Story {
         for server in &servers {
             self.delete(server).await?;
         }
-        self.nothing_is_left().await
+        self.nothing_is_left()
     }
 
     /// The first machine gets a large image from the controller, the second one from the first.
@@ -291,19 +291,22 @@ impl Story {
         }
     }
 
-    async fn nothing_is_left(&self) -> Result<()> {
-        let end = Instant::now() + PATIENCE;
-        let left = || {
+    fn nothing_is_left(&self) -> Result<()> {
+        until("all guests' processes to end", || {
             ensure!(self.hosts.iter().all(|host| host.guests().is_empty()), "a guest's process is left");
-            self.hosts.iter().try_for_each(Host::audit)?;
-            self.cloud.audit()
-        };
-        while let Err(error) = left() {
-            ensure!(Instant::now() < end, "{error:#}");
-            tokio::time::sleep(Duration::from_millis(200)).await;
-        }
+            Ok(())
+        })?;
+        self.nothing_differs()?;
         self.say("nothing is left");
         Ok(())
+    }
+
+    /// Waits until the hosts are as their daemons have them, and all is as the controller has it.
+    fn nothing_differs(&self) -> Result<()> {
+        until("the audits", || {
+            self.hosts.iter().try_for_each(Host::audit)?;
+            self.cloud.audit()
+        })
     }
 
     fn say(&self, what: &str) {
