@@ -158,7 +158,8 @@ impl Inputs {
             exec::step(title, &work.join("zstd.log"), &mut pack)?;
         }
         exec::read(Command::new("cp").arg("--sparse=always").args([&image.installer, &image.iso]))?;
-        initial::network(&initial, &root.image, work, &image.initrd)?;
+        let stick = disk::stick(&image.efi, &self.version, tools);
+        initial::network(&initial, &root.image, stick, work, &image.initrd)?;
         fs::rename(&root.image, &image.root)?;
         fs::copy(kernel.image(), &image.kernel)?;
         let words = format!("{words} {}\n", recipe::lines("netboot.cmdline")?.join(" "));
@@ -227,7 +228,7 @@ impl Image {
             "update: the root",
             "update: the kernel",
             "network boot: the kernel",
-            "network boot: initial RAM disk with the root",
+            "network boot: initial RAM disk with the root, and with what the installer needs",
             "network boot: command line",
         ]) {
             let mib = fs::metadata(file)?.len() as f64 / 1048576.0;

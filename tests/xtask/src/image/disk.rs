@@ -15,7 +15,7 @@ const LOADER: &str = "usr/lib/systemd/boot/efi/systemd-bootx64.efi";
 const PLACES: &[&str] = &["EFI/BOOT/BOOTX64.EFI", "EFI/systemd/systemd-bootx64.efi"];
 
 /// Files, and where they go on an EFI system partition.
-type Files = Vec<(PathBuf, String)>;
+pub type Files = Vec<(PathBuf, String)>;
 
 /// What tells the first process which root it is, after the recipe's words.
 pub fn cmdline(root: &Root, label: &str) -> Result<String> {
@@ -67,8 +67,19 @@ fn loader(tools: &Toolbox) -> Files {
     programs.chain([(recipe::folder().join("loader.conf"), "loader/loader.conf".to_owned())]).collect()
 }
 
+/// What the installer makes an EFI system partition of. The kernel is not where the boot loader looks by itself.
+pub fn stick(efi: &Path, version: &str, tools: &Toolbox) -> Files {
+    let mut files = loader(tools);
+    files.push((efi.to_owned(), kernel(version)));
+    files
+}
+
+fn kernel(version: &str) -> String {
+    format!("EFI/humilis/humilis_{version}.efi")
+}
+
 /// The installer, as a stick and as a CD: the same kernel and root. Its own entry of the boot loader gives the kernel another command line, so that it finds the
-/// installer's root by a name that no installed disk has; the kernel lies where only that entry finds it.
+/// installer's root by a name that no installed disk has.
 pub fn installer(
     root: &Root,
     efi: &Path,
@@ -80,12 +91,11 @@ pub fn installer(
 ) -> Result<()> {
     let label = format!("humilis-install_{version}");
     let words = [vec![cmdline(root, &label)?], recipe::lines("netboot.cmdline")?, recipe::lines("installer.cmdline")?];
-    let (kernel, words) = (format!("EFI/humilis/humilis_{version}.efi"), words.concat().join(" "));
+    let (kernel, words) = (kernel(version), words.concat().join(" "));
     let entry = work.join("install.conf");
     let text = format!("title Install Humilis {version}\nversion {version}\nefi /{kernel}\noptions {words}\n");
     fs::write(&entry, text).context("cannot write the boot loader's entry")?;
-    let mut files = loader(tools);
-    files.push((efi.to_owned(), kernel));
+    let mut files = stick(efi, version, tools);
     files.push((entry, "loader/entries/install.conf".to_owned()));
     let title = "Making the installer";
     Disk { title, partitions: "installer.d", label: &label, seed, files }.write(root, disk, work, tools)?;

@@ -1,6 +1,6 @@
 //! The initial RAM disks: a busybox, the modules that reach a disk, and what opens the verified root.
 
-use super::{recipe, toolbox::Toolbox};
+use super::{disk::Files, recipe, toolbox::Toolbox};
 use anyhow::{Context as _, Result};
 use humilis_harness::exec;
 use humilis_lab::initrd::Initrd;
@@ -13,6 +13,8 @@ use std::{
 const DMSETUP: &str = "/usr/sbin/dmsetup";
 /// Where the first process looks for a root that came with it.
 const ROOT: &str = "/root.image";
+/// And for what the installer has on its EFI system partition otherwise.
+const STICK: &str = "/stick";
 
 /// Makes that of a machine that starts from its disk.
 pub fn make(tree: &Path, release: &str, work: &Path, tools: &Toolbox) -> Result<PathBuf> {
@@ -32,9 +34,10 @@ pub fn make(tree: &Path, release: &str, work: &Path, tools: &Toolbox) -> Result<
     Ok(packed)
 }
 
-/// Makes that of a machine that starts from a network: the other, with the root.
-pub fn network(disk: &Path, root: &Path, work: &Path, to: &Path) -> Result<()> {
-    let files = vec![(root.to_owned(), ROOT.to_owned())];
+/// Makes that of a machine that starts from a network: the other, with the root and the files of the installer's EFI system partition.
+pub fn network(disk: &Path, root: &Path, stick: Files, work: &Path, to: &Path) -> Result<()> {
+    let mut files = vec![(root.to_owned(), ROOT.to_owned())];
+    files.extend(stick.into_iter().map(|(from, at)| (from, format!("{STICK}/{at}"))));
     let payload = work.join("payload.cpio");
     Initrd { modules: None, files, init: None }.write(&payload)?;
     // The kernel takes archives one after the other, packed or not; root and kernel are packed in themselves.

@@ -1,5 +1,5 @@
-//! `cargo xtask image install`: the way to a disk that `lab install`, which has a stick, does not go: a CD. It installs on an empty disk
-//! of an emulated machine without anybody there and switches the machine off; then the disk starts by itself.
+//! `cargo xtask image install`: the ways to a disk that `lab install`, which has a stick, does not go: a CD, and the network. Each
+//! installs on an empty disk of an emulated machine without anybody there and switches the machine off; then the disk starts by itself.
 
 use super::{BuildArguments, build, check, start};
 use anyhow::{Context as _, Result};
@@ -32,7 +32,9 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     fs::create_dir_all(&machine)?;
     let cd = start::file(&built, ".installer.iso")?;
     let cd = answered(&cd, &machine)?;
-    install("a CD", &Start::Cd(cd), &machine)?.ask(METRICS).context("its metrics are not to be had")?;
+    install("a CD", &Start::Cd(cd), &machine, "")?.ask(METRICS).context("its metrics are not to be had")?;
+    let words = "systemd.unit=humilis-install.target humilis.disk=only humilis.role=controller";
+    install("the network", &start::network(&built)?, &folder.path().join("network"), words)?;
     Ok(())
 }
 
@@ -50,8 +52,8 @@ fn answered(cd: &Path, folder: &Path) -> Result<std::path::PathBuf> {
 }
 
 /// Installs, and starts what was installed.
-fn install(from: &str, start: &Start, folder: &Path) -> Result<Appliance> {
-    let mut machine = Appliance::start(start, folder, check::MEMORY_MIB, "", None)?;
+fn install(from: &str, start: &Start, folder: &Path, words: &str) -> Result<Appliance> {
+    let mut machine = Appliance::start(start, folder, check::MEMORY_MIB, words, None)?;
     let (_, installed) = machine.line("humilis: installed on", check::PATIENCE)?;
     machine.ends(check::PATIENCE)?;
     drop(machine);

@@ -8,6 +8,7 @@
 //! packages -> root tree -> erofs + verity = ROOT -+-> disk: ESP (boot loader, EFI) | ROOT | empty slot
 //! kernel package -> modules, vmlinuz             -+-> EFI: vmlinuz + initial RAM disk + command line with ROOT's hash
 //!                                                 +-> installer: ESP (boot loader, EFI) | ROOT, as a stick and as a CD
+//!                                                 +-> network: vmlinuz; initial RAM disk + ROOT + EFI
 //! ```
 
 mod build;
@@ -57,7 +58,7 @@ enum What {
     Key(bundle::KeyArguments),
     /// Build three versions, update an emulated machine from a medium, let it reject a damaged one, and cut its power in between
     Update(update::Arguments),
-    /// Install from a CD on the empty disk of an emulated machine, which then starts by itself
+    /// Install from a CD and over the network, each on an empty disk of an emulated machine, which then starts by itself
     Install(install::Arguments),
     /// Start what was built in emulation, and show its console until its controller answers
     Start(start::Arguments),

@@ -56,7 +56,8 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-fn network(built: &Path) -> Result<Start> {
+/// What was built for a start from a network.
+pub fn network(built: &Path) -> Result<Start> {
     let cmdline = fs::read_to_string(file(built, ".netboot.cmdline")?)?.trim().to_owned();
     Ok(Start::Network { kernel: file(built, ".vmlinuz")?, initrd: file(built, ".netboot.initrd")?, cmdline })
 }
