@@ -53,7 +53,8 @@ impl World {
     fn config(&self) -> PathBuf {
         let path = self.dir.path().join("hostd.toml");
         let text = format!(
-            "state_dir = {:?}\nhostname = 'host'\nlog = 'debug,h2=info,hyper=info,tower=info,tonic=info,rustls=info'\n\
+            "state_dir = {:?}\nhostname = 'host'\n\
+             [log]\nfilter = 'debug,h2=info,hyper=info,tower=info,tonic=info,rustls=info'\n\
              [controller]\nurl = {:?}\nca_fingerprint = {:?}\njoin_token = {:?}\n\
              [guests]\nvmm = {:?}\ncgroup_parent = {:?}\nports_deadline = 3\nstart_deadline = 20\n\
              [images]\nunused_bytes = 0\n[network]\nnamespace_dir = {:?}\n[local]\nmetrics = ''\n",

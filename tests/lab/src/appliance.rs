@@ -1,5 +1,5 @@
-//! A machine that starts from the appliance's disk, by UEFI firmware as metal does, with a network of its own and no way in but the
-//! controller's port.
+//! A machine with a disk, which starts by UEFI firmware as metal does, with a network of its own and no way in but the controller's
+//! ports.
 
 use crate::{emulator, firmware, machine::clock};
 use anyhow::{Context as _, Result, bail};
@@ -17,14 +17,19 @@ const WORDS: &str = "io.systemd.stub.kernel-cmdline-extra";
 const DISK: &str = "16G";
 /// The release whose firmware it has.
 const FIRMWARE: &str = "trixie";
-const API: u16 = 8443;
+/// The controller's API and metrics.
+const PORTS: [u16; 2] = [8443, 8445];
 
 /// What the machine starts from.
 #[derive(Clone, Debug)]
 pub enum Start {
-    /// A disk, by firmware and boot loader.
+    /// Its disk, which begins as this image.
     Disk(PathBuf),
-    /// Kernel, initial RAM disk and command line, with no disk, as from a network.
+    /// Its disk, as it is.
+    Own,
+    /// A CD, where its disk, which begins empty, has nothing to start.
+    Cd(PathBuf),
+    /// Kernel, initial RAM disk and command line, as from a network; its disk begins empty.
     Network {
         /// The kernel.
         kernel: PathBuf,
@@ -44,8 +49,8 @@ pub struct Appliance {
 }
 
 impl Appliance {
-    /// Starts it with further words on its kernel's command line, and maybe with a medium plugged in; its disk is a layer over the
-    /// image in this folder, kept if it is there.
+    /// Starts it with further words on its kernel's command line, and maybe with a medium plugged in; its disk is in this folder, kept
+    /// if it is there.
     ///
     /// # Errors
     /// When the firmware cannot be had or QEMU does not start.
@@ -64,7 +69,8 @@ impl Appliance {
         qemu.arg("-serial").arg(format!("file:{}", serial.display()));
         qemu.args(["-uuid", "5d8f3a10-7a1e-4a7e-9d0c-2f6b1c0e4a55", "-device", "virtio-rng-pci"]);
         qemu.args(["-device", "virtio-net-pci,netdev=n,romfile="]);
-        qemu.arg("-netdev").arg(format!("user,id=n,hostfwd=tcp:127.0.0.1:{API}-:{API}"));
+        let forward = PORTS.map(|port| format!("hostfwd=tcp:127.0.0.1:{port}-:{port}"));
+        qemu.arg("-netdev").arg(format!("user,id=n,{}", forward.join(",")));
         boot(&mut qemu, start, folder, format!("{words}{}", clock()).trim())?;
         if let Some(medium) = medium {
             qemu.arg("-drive").arg(format!("if=none,id=m,format=raw,readonly=on,file={}", medium.display()));
@@ -124,14 +130,28 @@ impl Appliance {
         }
     }
 
-    /// Asks its controller for a path, from outside.
+    /// Waits until it is off.
+    ///
+    /// # Errors
+    /// When that takes too long; the error ends with its console's end.
+    pub fn ends(&mut self, limit: Duration) -> Result<()> {
+        while self.qemu.try_wait()?.is_none() {
+            if self.started.elapsed() > limit {
+                bail!("the machine does not end within {} s; its console ends: {}", limit.as_secs(), self.end())
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        Ok(())
+    }
+
+    /// Asks its controller for something, from outside.
     ///
     /// # Errors
     /// When it does not answer.
-    pub fn ask(&self, path: &str) -> Result<String> {
+    pub fn ask(&self, url: &str) -> Result<String> {
         let mut curl = Command::new("ip");
         curl.args(["netns", "exec", &self.namespace, "curl", "--silent", "--show-error", "--fail", "--insecure"]);
-        exec::read(curl.args(["--max-time", "30"]).arg(format!("https://127.0.0.1:{API}{path}")))
+        exec::read(curl.args(["--max-time", "30", url]))
     }
 
     /// All that its console said.
@@ -157,30 +177,37 @@ impl Drop for Appliance {
 }
 
 fn boot(qemu: &mut Command, start: &Start, folder: &Path, words: &str) -> Result<()> {
+    let (code, factory) = firmware::ovmf(FIRMWARE)?;
+    let [disk, variables] = ["disk.qcow2", "variables.fd"].map(|name| folder.join(name));
+    if !disk.exists() {
+        let mut make = Command::new("qemu-img");
+        make.args(["create", "-q", "-f", "qcow2"]);
+        if let Start::Disk(image) = start {
+            make.args(["-F", "raw", "-b"]).arg(image);
+        }
+        exec::read(make.arg(&disk).arg(DISK))?;
+        fs::copy(factory, &variables).context("cannot copy the firmware's variables")?;
+    }
+    for (unit, file, readonly) in [(0, &code, "on"), (1, &variables, "off")] {
+        let file = file.display();
+        qemu.arg("-drive").arg(format!("if=pflash,unit={unit},format=raw,readonly={readonly},file={file}"));
+    }
+    qemu.arg("-drive").arg(format!("if=none,id=d,format=qcow2,cache=unsafe,file={}", disk.display()));
+    qemu.args(["-device", "virtio-blk-pci,drive=d,bootindex=1"]);
     match start {
         Start::Network { kernel, initrd, cmdline } => {
             qemu.arg("-kernel").arg(kernel).arg("-initrd").arg(initrd).arg("-append").arg(format!("{cmdline} {words}"));
+            return Ok(());
         }
-        Start::Disk(image) => {
-            let (code, factory) = firmware::ovmf(FIRMWARE)?;
-            let [disk, variables] = ["disk.qcow2", "variables.fd"].map(|name| folder.join(name));
-            if !disk.exists() {
-                let mut layer = Command::new("qemu-img");
-                exec::read(
-                    layer.args(["create", "-q", "-f", "qcow2", "-F", "raw", "-b"]).arg(image).arg(&disk).arg(DISK),
-                )?;
-                fs::copy(factory, &variables).context("cannot copy the firmware's variables")?;
-            }
-            for (unit, file, readonly) in [(0, &code, "on"), (1, &variables, "off")] {
-                let file = file.display();
-                qemu.arg("-drive").arg(format!("if=pflash,unit={unit},format=raw,readonly={readonly},file={file}"));
-            }
-            qemu.arg("-drive").arg(format!("if=none,id=d,format=qcow2,cache=unsafe,file={}", disk.display()));
-            qemu.args(["-device", "virtio-blk-pci,drive=d,bootindex=1"]);
-            if !words.is_empty() {
-                qemu.arg("-smbios").arg(format!("type=11,value={WORDS}={words}"));
-            }
+        Start::Cd(image) => {
+            qemu.arg("-drive")
+                .arg(format!("if=none,id=cd,media=cdrom,format=raw,readonly=on,file={}", image.display()));
+            qemu.args(["-device", "ide-cd,drive=cd,bootindex=2"]);
         }
+        Start::Disk(_) | Start::Own => {}
+    }
+    if !words.is_empty() {
+        qemu.arg("-smbios").arg(format!("type=11,value={WORDS}={words}"));
     }
     Ok(())
 }

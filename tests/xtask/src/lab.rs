@@ -2,7 +2,7 @@
 
 use crate::{
     faults, hosts,
-    image::{install, lab_update},
+    image::{lab_install, lab_update},
     setup::{self, Need},
 };
 use anyhow::Result;
@@ -50,7 +50,7 @@ enum What {
         command: Vec<String>,
     },
     /// Two bare machines: installed from a stick, joined by a token, a guest on each, told by OpenStack's own client
-    Install(install::Arguments),
+    Install(lab_install::Arguments),
     /// Two machines get a new version from their controller under load, leave a broken one again, and start after power cuts
     Update(lab_update::Arguments),
     /// A host that does not reach its controller, in both directions and in each, while its guests run, one is rebooted and one crashes
@@ -64,7 +64,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     match &arguments.what {
         What::Story(programs) => story::run(&programs.get()?, &setup::client()?),
         What::Shell { command } => shell(&command.join(" ")),
-        What::Install(arguments) => install::run(arguments),
+        What::Install(arguments) => lab_install::run(arguments),
         What::Update(arguments) => lab_update::run(arguments),
         What::Partition(arguments) => hosts::partition::run(arguments),
         What::Faults(arguments) => faults::run(arguments),

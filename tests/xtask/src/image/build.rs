@@ -46,6 +46,8 @@ pub struct Image {
     pub installer: PathBuf,
     /// The same, compressed.
     pub installer_packed: PathBuf,
+    /// The same, by the name that virtual drives want.
+    pub iso: PathBuf,
     /// For updates: the root with its hashes, and the unified kernel image.
     pub root: PathBuf,
     pub efi: PathBuf,
@@ -124,13 +126,14 @@ impl Inputs {
         packages: Vec<Package>,
     ) -> Result<Image> {
         let file = |end: &str| work.join(format!("{label}{end}"));
-        let initial = initial::make(tree, &kernel.release, &root.image, work, tools)?;
+        let initial = initial::make(tree, &kernel.release, work, tools)?;
         let words = disk::cmdline(root, label)?;
         let image = Image {
             disk: file(".raw"),
             packed: file(".raw.zst"),
             installer: file(".installer.raw"),
             installer_packed: file(".installer.raw.zst"),
+            iso: file(".installer.iso"),
             root: file(".root"),
             efi: file(".efi"),
             kernel: file(".vmlinuz"),
@@ -154,9 +157,11 @@ impl Inputs {
             pack.args(["-q", "-f", "-T2", "-3", "--no-progress"]).arg(disk).arg("-o").arg(packed);
             exec::step(title, &work.join("zstd.log"), &mut pack)?;
         }
+        exec::read(Command::new("cp").arg("--sparse=always").args([&image.installer, &image.iso]))?;
+        let stick = disk::stick(&image.efi, &self.version, tools);
+        initial::network(&initial, &root.image, stick, work, &image.initrd)?;
         fs::rename(&root.image, &image.root)?;
         fs::copy(kernel.image(), &image.kernel)?;
-        fs::rename(&initial.network, &image.initrd)?;
         let words = format!("{words} {}\n", recipe::lines("netboot.cmdline")?.join(" "));
         fs::write(&image.cmdline, words)?;
         Ok(image)
@@ -206,9 +211,9 @@ impl Image {
         self.clone().files_mut().map(|file| file.clone()).to_vec()
     }
 
-    fn files_mut(&mut self) -> [&mut PathBuf; 9] {
-        let Self { disk, packed, installer, installer_packed, root, efi, kernel, initrd, cmdline, .. } = self;
-        [disk, packed, installer, installer_packed, root, efi, kernel, initrd, cmdline]
+    fn files_mut(&mut self) -> [&mut PathBuf; 10] {
+        let Self { disk, packed, installer, installer_packed, iso, root, efi, kernel, initrd, cmdline, .. } = self;
+        [disk, packed, installer, installer_packed, iso, root, efi, kernel, initrd, cmdline]
     }
 
     /// What was built, for people.
@@ -219,10 +224,11 @@ impl Image {
             "the same, compressed",
             "the installer: write it to a stick",
             "the same, compressed",
+            "the same, for a virtual drive or a CD",
             "update: the root",
             "update: the kernel",
             "network boot: the kernel",
-            "network boot: initial RAM disk with the root",
+            "network boot: initial RAM disk with the root, and with what the installer needs",
             "network boot: command line",
         ]) {
             let mib = fs::metadata(file)?.len() as f64 / 1048576.0;

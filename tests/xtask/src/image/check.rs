@@ -17,9 +17,11 @@ use std::{
 /// Memory of the machine that it is started on, MiB.
 pub const MEMORY_MIB: u32 = 2048;
 /// An emulated machine beside other work is slow.
-const PATIENCE: Duration = Duration::from_secs(600);
+pub const PATIENCE: Duration = Duration::from_secs(600);
 /// What the appliance says on its console when everything that it is for runs.
 pub const READY: &str = "humilis: ready";
+/// What its controller answers to whoever asks.
+pub const API: &str = "https://127.0.0.1:8443/identity/v3";
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -96,7 +98,7 @@ fn started(image: &Image) -> Result<Vec<Figure>> {
     let mut machine = Appliance::start(&Start::Disk(image.disk.clone()), folder.path(), MEMORY_MIB, "", None)?;
     let (line, first) = machine.line(READY, PATIENCE)?;
     let began = Instant::now();
-    machine.ask("/identity/v3").context("the appliance is ready, but its controller does not answer")?;
+    machine.ask(API).context("the appliance is ready, but its controller does not answer")?;
     eprintln!("The controller answers ({:.1} s): {line}", began.elapsed().as_secs_f64());
     drop(machine);
     // The second start has its state: what a machine does day by day.

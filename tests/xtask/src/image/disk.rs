@@ -1,6 +1,6 @@
 //! The unified kernel image and the disk with it.
 
-use super::{EPOCH, initial::Initial, kernel::Kernel, recipe, root::Root, toolbox::Toolbox};
+use super::{EPOCH, iso, kernel::Kernel, recipe, root::Root, toolbox::Toolbox};
 use anyhow::{Context as _, Result};
 use humilis_harness::exec;
 use std::{
@@ -14,6 +14,9 @@ const LOADER: &str = "usr/lib/systemd/boot/efi/systemd-bootx64.efi";
 /// Where firmware looks for it on a disk that it does not know, and where it is looked for by itself.
 const PLACES: &[&str] = &["EFI/BOOT/BOOTX64.EFI", "EFI/systemd/systemd-bootx64.efi"];
 
+/// Files, and where they go on an EFI system partition.
+pub type Files = Vec<(PathBuf, String)>;
+
 /// What tells the first process which root it is, after the recipe's words.
 pub fn cmdline(root: &Root, label: &str) -> Result<String> {
     let words = recipe::lines("cmdline")?.join(" ");
@@ -23,7 +26,7 @@ pub fn cmdline(root: &Root, label: &str) -> Result<String> {
 /// Kernel, initial RAM disk and command line as one program of the firmware.
 pub fn unified(
     kernel: &Kernel,
-    initial: &Initial,
+    initial: &Path,
     cmdline: &str,
     tree: &Path,
     to: &Path,
@@ -33,7 +36,7 @@ pub fn unified(
     let inside = work.join("vmlinuz");
     fs::copy(kernel.image(), &inside).context("the kernel's package holds no kernel")?;
     let mut ukify = tools.command("ukify");
-    ukify.arg("build").arg(format!("--linux={}", inside.display())).arg(format!("--initrd={}", initial.disk.display()));
+    ukify.arg("build").arg(format!("--linux={}", inside.display())).arg(format!("--initrd={}", initial.display()));
     ukify.arg(format!("--cmdline={cmdline}")).arg(format!("--uname={}", kernel.release));
     ukify.arg(format!("--os-release=@{}", tree.join("usr/lib/os-release").display()));
     let log = work.join("ukify.log");
@@ -49,18 +52,34 @@ struct Disk<'a> {
     label: &'a str,
     /// What its partitions' numbers follow from.
     seed: &'a str,
-    /// Further files of the EFI system partition.
-    files: Vec<(PathBuf, String)>,
+    files: Files,
 }
 
 /// The disk: boot loader and kernel, the root, an empty slot for the next one.
 pub fn make(root: &Root, efi: &Path, label: &str, seed: &str, disk: &Path, work: &Path, tools: &Toolbox) -> Result<()> {
-    let files = vec![(efi.to_owned(), format!("EFI/Linux/{label}.efi"))];
+    let mut files = loader(tools);
+    files.push((efi.to_owned(), format!("EFI/Linux/{label}.efi")));
     Disk { title: "Making the disk", partitions: "repart.d", label, seed, files }.write(root, disk, work, tools)
 }
 
-/// The installer: the same kernel and root. Its own entry of the boot loader gives the kernel another command line, so that it finds the
-/// installer's root by a name that no installed disk has; the kernel lies where only that entry finds it.
+fn loader(tools: &Toolbox) -> Files {
+    let programs = PLACES.iter().map(|at| (tools.file(LOADER), (*at).to_owned()));
+    programs.chain([(recipe::folder().join("loader.conf"), "loader/loader.conf".to_owned())]).collect()
+}
+
+/// What the installer makes an EFI system partition of. The kernel is not where the boot loader looks by itself.
+pub fn stick(efi: &Path, version: &str, tools: &Toolbox) -> Files {
+    let mut files = loader(tools);
+    files.push((efi.to_owned(), kernel(version)));
+    files
+}
+
+fn kernel(version: &str) -> String {
+    format!("EFI/humilis/humilis_{version}.efi")
+}
+
+/// The installer, as a stick and as a CD: the same kernel and root. Its own entry of the boot loader gives the kernel another command line, so that it finds the
+/// installer's root by a name that no installed disk has.
 pub fn installer(
     root: &Root,
     efi: &Path,
@@ -71,14 +90,16 @@ pub fn installer(
     tools: &Toolbox,
 ) -> Result<()> {
     let label = format!("humilis-install_{version}");
-    let kernel = format!("EFI/humilis/humilis_{version}.efi");
-    let words = format!("{} {}", cmdline(root, &label)?, recipe::lines("installer.cmdline")?.join(" "));
+    let words = [vec![cmdline(root, &label)?], recipe::lines("netboot.cmdline")?, recipe::lines("installer.cmdline")?];
+    let (kernel, words) = (kernel(version), words.concat().join(" "));
     let entry = work.join("install.conf");
     let text = format!("title Install Humilis {version}\nversion {version}\nefi /{kernel}\noptions {words}\n");
     fs::write(&entry, text).context("cannot write the boot loader's entry")?;
-    let files = vec![(efi.to_owned(), kernel), (entry, "loader/entries/install.conf".to_owned())];
+    let mut files = stick(efi, version, tools);
+    files.push((entry, "loader/entries/install.conf".to_owned()));
     let title = "Making the installer";
-    Disk { title, partitions: "installer.d", label: &label, seed, files }.write(root, disk, work, tools)
+    Disk { title, partitions: "installer.d", label: &label, seed, files }.write(root, disk, work, tools)?;
+    iso::describe(disk)
 }
 
 impl Disk<'_> {
@@ -90,10 +111,6 @@ impl Disk<'_> {
             fs::create_dir_all(to.parent().context("a file has no folder")?)?;
             fs::copy(from, to).with_context(|| format!("cannot copy {}", from.display())).map(drop)
         };
-        for at in PLACES {
-            place(&tools.file(LOADER), at)?;
-        }
-        place(&recipe::folder().join("loader.conf"), "loader/loader.conf")?;
         self.files.iter().try_for_each(|(from, at)| place(from, at))?;
         // The partition's file system keeps their times.
         let mut touch = Command::new("find");

@@ -1,6 +1,6 @@
-//! The initial RAM disk: a busybox, the modules that reach a disk, and what opens the verified root.
+//! The initial RAM disks: a busybox, the modules that reach a disk, and what opens the verified root.
 
-use super::{recipe, toolbox::Toolbox};
+use super::{disk::Files, recipe, toolbox::Toolbox};
 use anyhow::{Context as _, Result};
 use humilis_harness::exec;
 use humilis_lab::initrd::Initrd;
@@ -13,15 +13,11 @@ use std::{
 const DMSETUP: &str = "/usr/sbin/dmsetup";
 /// Where the first process looks for a root that came with it.
 const ROOT: &str = "/root.image";
+/// And for what the installer has on its EFI system partition otherwise.
+const STICK: &str = "/stick";
 
-/// The initial RAM disks: of a machine that starts from its disk, and of one that starts from a network and has all with it.
-pub struct Initial {
-    pub disk: PathBuf,
-    pub network: PathBuf,
-}
-
-/// Makes both from a root tree and its image.
-pub fn make(tree: &Path, release: &str, image: &Path, work: &Path, tools: &Toolbox) -> Result<Initial> {
+/// Makes that of a machine that starts from its disk.
+pub fn make(tree: &Path, release: &str, work: &Path, tools: &Toolbox) -> Result<PathBuf> {
     let mut files = vec![
         (tools.file("usr/bin/busybox"), "/bin/busybox".to_owned()),
         (recipe::folder().join("initrd/init"), "/init".to_owned()),
@@ -31,23 +27,28 @@ pub fn make(tree: &Path, release: &str, image: &Path, work: &Path, tools: &Toolb
     let modules = tree.join("usr/lib/modules").join(release);
     let names = recipe::lines("initrd.modules")?;
     let small = Initrd { modules: Some((modules, names)), files, init: None };
-    let payload = Initrd { modules: None, files: vec![(image.to_owned(), ROOT.to_owned())], init: None };
-    let [plain, packed, root] = ["initrd.cpio", "initrd.zst", "root.cpio"].map(|name| work.join(name));
+    let [plain, packed] = ["initrd.cpio", "initrd.zst"].map(|name| work.join(name));
     small.write(&plain)?;
-    payload.write(&root)?;
     let mut zstd = tools.command("zstd");
     exec::read(zstd.args(["-q", "-f", "-19"]).arg(&plain).arg("-o").arg(&packed))?;
-    // The kernel takes archives one after the other, packed or not; the root is packed in itself.
-    let network = work.join("netboot.initrd");
-    let mut whole = std::fs::File::create(&network).context("cannot write the network's initial RAM disk")?;
-    for part in [&packed, &root] {
+    Ok(packed)
+}
+
+/// Makes that of a machine that starts from a network: the other, with the root and the files of the installer's EFI system partition.
+pub fn network(disk: &Path, root: &Path, stick: Files, work: &Path, to: &Path) -> Result<()> {
+    let mut files = vec![(root.to_owned(), ROOT.to_owned())];
+    files.extend(stick.into_iter().map(|(from, at)| (from, format!("{STICK}/{at}"))));
+    let payload = work.join("payload.cpio");
+    Initrd { modules: None, files, init: None }.write(&payload)?;
+    // The kernel takes archives one after the other, packed or not; root and kernel are packed in themselves.
+    let mut whole = std::fs::File::create(to).context("cannot write the network's initial RAM disk")?;
+    for part in [disk, &payload] {
         let mut part = std::fs::File::open(part).with_context(|| format!("cannot read {}", part.display()))?;
         let length = std::io::copy(&mut part, &mut whole)?;
         // Between two archives there may be zeroes, and each begins at a multiple of four.
         std::io::Write::write_all(&mut whole, &[0; 4][..((4 - length % 4) % 4) as usize])?;
     }
-    std::fs::remove_file(root)?;
-    Ok(Initial { disk: packed, network })
+    std::fs::remove_file(payload).context("cannot remove what was copied")
 }
 
 /// The libraries that the tree's dmsetup is linked with, as the tree names them.

@@ -1,26 +1,65 @@
-//! `cargo xtask lab install`: the installer, as bare machines see it.
+//! `cargo xtask image install`: the ways to a disk that `lab install`, which has a stick, does not go: a CD, and the network. Each
+//! installs on an empty disk of an emulated machine without anybody there and switches the machine off; then the disk starts by itself.
 
-use super::{BuildArguments, build};
-use crate::setup;
-use anyhow::Result;
-use humilis_harness::build as programs;
-use humilis_lab::install::{self, Subjects};
+use super::{BuildArguments, build, check, start};
+use anyhow::{Context as _, Result};
+use humilis_harness::exec;
+use humilis_lab::appliance::{Appliance, Start};
+use std::{fs, path::Path, process::Command};
+
+/// Where the EFI system partition begins on the CD, as mtools say it.
+const PARTITION: &str = "@@1M";
+/// What lies there beside the answers.
+const SETTINGS: &str = "[metrics]\nlisten = \"0.0.0.0:8445\"\n";
+const METRICS: &str = "http://127.0.0.1:8445/metrics";
 
 #[derive(clap::Args)]
 pub struct Arguments {
     #[command(flatten)]
     build: BuildArguments,
-    /// Use the installer that was built before
+    /// Use what was built before
     #[arg(long)]
     built: bool,
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
-    let name = format!("humilis_{}.installer.raw", arguments.build.version());
-    let mut installer = arguments.build.output()?.join(name);
     if !arguments.built {
-        installer = build::prepare(&arguments.build)?.make("image")?.installer;
+        build::prepare(&arguments.build)?.make("image")?;
     }
-    let (guest, client) = (programs::guest()?, setup::client()?);
-    install::run(Subjects { installer: &installer, guest: &guest, client: &client })
+    let built = arguments.build.built()?;
+    let folder = tempfile::Builder::new().prefix("humilis-image-").tempdir()?;
+    let machine = folder.path().join("cd");
+    fs::create_dir_all(&machine)?;
+    let cd = start::file(&built, ".installer.iso")?;
+    let cd = answered(&cd, &machine)?;
+    install("a CD", &Start::Cd(cd), &machine, "")?.ask(METRICS).context("its metrics are not to be had")?;
+    let words = "systemd.unit=humilis-install.target humilis.disk=only humilis.role=controller";
+    install("the network", &start::network(&built)?, &folder.path().join("network"), words)?;
+    Ok(())
+}
+
+/// The CD, with answers and settings.
+fn answered(cd: &Path, folder: &Path) -> Result<std::path::PathBuf> {
+    let copy = folder.join("installer.iso");
+    exec::read(Command::new("cp").arg("--sparse=always").args([cd, &copy]))?;
+    for (name, text) in [("humilis.conf", "disk=only\n"), ("controller.toml", SETTINGS)] {
+        let file = folder.join(name);
+        fs::write(&file, text)?;
+        let place = format!("{}{PARTITION}", copy.display());
+        exec::read(Command::new("mcopy").args(["-i", &place]).arg(file).arg(format!("::{name}")))?;
+    }
+    Ok(copy)
+}
+
+/// Installs, and starts what was installed.
+fn install(from: &str, start: &Start, folder: &Path, words: &str) -> Result<Appliance> {
+    let mut machine = Appliance::start(start, folder, check::MEMORY_MIB, words, None)?;
+    let (_, installed) = machine.line("humilis: installed on", check::PATIENCE)?;
+    machine.ends(check::PATIENCE)?;
+    drop(machine);
+    let mut machine = Appliance::start(&Start::Own, folder, check::MEMORY_MIB, "", None)?;
+    let (line, _) = machine.line(check::READY, check::PATIENCE)?;
+    machine.ask(check::API).context("its controller does not answer")?;
+    println!("From {from}: installed {:.0} s after power-on; then by itself: {line}", installed.as_secs_f64());
+    Ok(machine)
 }

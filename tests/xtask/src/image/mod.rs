@@ -7,6 +7,8 @@
 //! ```text
 //! packages -> root tree -> erofs + verity = ROOT -+-> disk: ESP (boot loader, EFI) | ROOT | empty slot
 //! kernel package -> modules, vmlinuz             -+-> EFI: vmlinuz + initial RAM disk + command line with ROOT's hash
+//!                                                 +-> installer: ESP (boot loader, EFI) | ROOT, as a stick and as a CD
+//!                                                 +-> network: vmlinuz; initial RAM disk + ROOT + EFI
 //! ```
 
 mod build;
@@ -14,8 +16,10 @@ mod bundle;
 mod check;
 mod disk;
 mod initial;
-pub mod install;
+mod install;
+mod iso;
 mod kernel;
+pub mod lab_install;
 pub mod lab_update;
 mod manifest;
 mod recipe;
@@ -54,6 +58,8 @@ enum What {
     Key(bundle::KeyArguments),
     /// Build three versions, update an emulated machine from a medium, let it reject a damaged one, and cut its power in between
     Update(update::Arguments),
+    /// Install from a CD and over the network, each on an empty disk of an emulated machine, which then starts by itself
+    Install(install::Arguments),
     /// Start what was built in emulation, and show its console until its controller answers
     Start(start::Arguments),
 }
@@ -74,6 +80,11 @@ pub struct BuildArguments {
 impl BuildArguments {
     fn of(version: &str, output: &Path, key: &Path) -> Self {
         Self { output: Some(output.to_owned()), version: version.to_owned(), key: Some(key.to_owned()) }
+    }
+
+    /// What all files of a build begin with.
+    fn built(&self) -> Result<PathBuf> {
+        Ok(self.output()?.join(format!("humilis_{}", self.version)))
     }
 
     fn version(&self) -> &str {
@@ -98,6 +109,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         What::Check(arguments) => check::run(arguments),
         What::Key(arguments) => bundle::key(arguments),
         What::Update(arguments) => update::run(arguments),
+        What::Install(arguments) => install::run(arguments),
         What::Start(arguments) => start::run(arguments),
     }
 }

@@ -31,8 +31,7 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
-    let label = format!("humilis_{}", arguments.build.version());
-    let built = arguments.build.output()?.join(label);
+    let built = arguments.build.built()?;
     let temporary = tempfile::Builder::new().prefix("humilis-image-").tempdir()?;
     let folder = arguments.folder.as_deref().unwrap_or(temporary.path());
     let start = if arguments.network { network(&built)? } else { Start::Disk(file(&built, ".raw")?) };
@@ -53,16 +52,18 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         }
         std::thread::sleep(Duration::from_millis(200));
     }
-    println!("The controller answers: {}", machine.ask("/identity/v3")?.trim());
+    println!("The controller answers: {}", machine.ask(check::API)?.trim());
     Ok(())
 }
 
-fn network(built: &Path) -> Result<Start> {
+/// What was built for a start from a network.
+pub fn network(built: &Path) -> Result<Start> {
     let cmdline = fs::read_to_string(file(built, ".netboot.cmdline")?)?.trim().to_owned();
     Ok(Start::Network { kernel: file(built, ".vmlinuz")?, initrd: file(built, ".netboot.initrd")?, cmdline })
 }
 
-fn file(built: &Path, end: &str) -> Result<PathBuf> {
+/// A file that was built.
+pub fn file(built: &Path, end: &str) -> Result<PathBuf> {
     let file = PathBuf::from(format!("{}{end}", built.display()));
     ensure!(file.exists(), "{} is not there: cargo xtask image build", file.display());
     Ok(file)
