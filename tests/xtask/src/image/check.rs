@@ -36,9 +36,6 @@ pub struct Arguments {
     /// Do not start it
     #[arg(long)]
     no_boot: bool,
-    /// List the packages with their licences, too
-    #[arg(long)]
-    packages: bool,
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
@@ -54,10 +51,8 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     if !arguments.no_boot {
         figures.extend(started(&image)?);
     }
+    list(&image, arguments.json);
     bench::print(&figures, arguments.json);
-    if arguments.packages {
-        list(&image, arguments.json);
-    }
     Ok(())
 }
 
@@ -121,6 +116,7 @@ fn report(line: &str) -> BTreeMap<String, f64> {
     words.filter_map(|(name, value)| Some((name.to_owned(), value.parse().ok()?))).collect()
 }
 
+/// The packages with their licences.
 fn list(image: &Image, as_json: bool) {
     for package in &image.packages {
         let licences: Vec<_> = package.licences.iter().cloned().collect();
