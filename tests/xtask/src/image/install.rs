@@ -5,7 +5,11 @@ use super::{BuildArguments, build, check, start};
 use anyhow::{Context as _, Result};
 use humilis_harness::exec;
 use humilis_lab::appliance::{Appliance, Start};
-use std::{fs, path::Path, process::Command};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 /// Where the EFI system partition begins on the CD, as mtools say it.
 const PARTITION: &str = "@@1M";
@@ -39,7 +43,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 }
 
 /// The CD, with answers and settings.
-fn answered(cd: &Path, folder: &Path) -> Result<std::path::PathBuf> {
+fn answered(cd: &Path, folder: &Path) -> Result<PathBuf> {
     let copy = folder.join("installer.iso");
     exec::read(Command::new("cp").arg("--sparse=always").args([cd, &copy]))?;
     for (name, text) in [("humilis.conf", "disk=only\n"), ("controller.toml", SETTINGS)] {

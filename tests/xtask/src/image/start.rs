@@ -13,7 +13,7 @@ use std::{
 pub struct Arguments {
     #[command(flatten)]
     build: BuildArguments,
-    /// As from a network: kernel and initial RAM disk, no disk
+    /// As from a network: kernel and initial RAM disk, all state in memory
     #[arg(long)]
     network: bool,
     /// Further words for the kernel's command line, such as `humilis.role=controller`
