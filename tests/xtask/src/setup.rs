@@ -49,6 +49,7 @@ const IMAGE: &[(&str, &str)] = &[
     ("qemu-img", "qemu-utils"),
     ("ip", "iproute2"),
     ("curl", "curl"),
+    ("mcopy", "mtools"),
     ("strip", "binutils"),
     ("cc", "gcc"),
     ("xz", "xz-utils"),

@@ -20,10 +20,10 @@ const METRICS: &str = "http://127.0.0.1:8445/metrics";
 #[derive(clap::Args)]
 pub struct Arguments {
     #[command(flatten)]
-    build: BuildArguments,
+    pub(super) build: BuildArguments,
     /// Use what was built before
     #[arg(long)]
-    built: bool,
+    pub(super) built: bool,
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {

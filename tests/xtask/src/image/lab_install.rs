@@ -1,19 +1,12 @@
 //! `cargo xtask lab install`: the installer, as bare machines see it.
 
-use super::{BuildArguments, build};
+use super::build;
 use crate::setup;
 use anyhow::Result;
 use humilis_harness::build as programs;
 use humilis_lab::install::{self, Subjects};
 
-#[derive(clap::Args)]
-pub struct Arguments {
-    #[command(flatten)]
-    build: BuildArguments,
-    /// Use the installer that was built before
-    #[arg(long)]
-    built: bool,
-}
+pub use super::install::Arguments;
 
 pub fn run(arguments: &Arguments) -> Result<()> {
     let name = format!("humilis_{}.installer.raw", arguments.build.version());
