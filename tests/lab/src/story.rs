@@ -39,7 +39,7 @@ fn once(programs: &Programs, client: &Path) -> Result<bool> {
     let place = Place::Namespace(format!("humilis-story-{}", std::process::id()));
     let cloud = Cloud::start(programs, folder.path(), place)?;
     println!("{:<44} {:>6.1} s", "the lab's cloud answers", started.elapsed().as_secs_f64());
-    let (client, watch) = (client.join("bin/openstack"), Mutex::default());
+    let (client, watch) = (client.join("bin/openstack"), Mutex::new(Watch::of_restless()));
     let story = Story { cloud: &cloud, client, folder: folder.path(), watch: &watch };
     let told = story.tell(&disk);
     if told.is_err() && (story.hangs() || cloud.died()) {
@@ -168,9 +168,9 @@ impl Story<'_> {
         })
     }
 
-    /// Runs a command in the guest, as soon as it lets us in.
+    /// Runs a command in the guest, as soon as it lets us in. One that hangs in emulation is started again, once.
     fn ssh(&self, address: &str, command: &str) -> Result<String> {
-        let end = Instant::now() + BOOT;
+        let (mut end, mut again) = (Instant::now() + BOOT, false);
         loop {
             let mut ssh = self.cloud.machine().outside("ssh");
             ssh.arg("-i").arg(self.key()).args([
@@ -184,6 +184,11 @@ impl Story<'_> {
                 Ok(answer) => {
                     println!("  guest: {}", answer.trim());
                     return Ok(answer);
+                }
+                Err(_) if !again && self.hangs() => {
+                    self.step("server reboot, of the guest that hangs", "server reboot --hard --wait web")?;
+                    *self.watch.lock().unwrap_or_else(PoisonError::into_inner) = Watch::of_restless();
+                    (end, again) = (Instant::now() + BOOT, true);
                 }
                 Err(error) if Instant::now() > end || self.hangs() => {
                     let console = self.text("console log show --lines 40 web").unwrap_or_default();
