@@ -93,6 +93,11 @@ impl Store {
 
     /// Takes a message in; `true` when all that came so far is in the ledger.
     pub async fn apply(&self, message: wire::Desired) -> bool {
+        for asked in &message.asked {
+            let key = asked.key.clone().unwrap_or_default();
+            let kind = key.kind().as_str_name().trim_start_matches("OBJECT_KIND_").to_lowercase();
+            tracing::info!(kind, id = key.id, request_id = asked.request_id, "desired state changed");
+        }
         let parts = take_apart(message);
         let written = self.write(parts.batch).await;
         for guest in &parts.guests.upserts {

@@ -5,6 +5,7 @@ mod net;
 mod observed;
 mod update;
 
+use controller_base::id::RequestId;
 use controller_ports::fleet::{Desired, DesiredObject, ObjectKey};
 use humilis_proto::federation as wire;
 pub(crate) use observed::{Malformed, cpu, guest as observed_guest, numa, resources};
@@ -35,6 +36,11 @@ pub(crate) fn key(key: &ObjectKey) -> wire::ObjectKey {
         ObjectKey::Router(id) => (K::Router, id.to_string()),
     };
     wire::ObjectKey { kind: kind.into(), id }
+}
+
+/// Whose request changed an object.
+pub(crate) fn asked(changed: &ObjectKey, request: &RequestId) -> wire::Asked {
+    wire::Asked { key: Some(key(changed)), request_id: request.to_string() }
 }
 
 /// Outward conversion; a trait of our own because both sides are foreign here.

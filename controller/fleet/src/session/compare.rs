@@ -1,5 +1,6 @@
 //! What a host was sent, by content, and the differences to what it shall have. Pure.
 
+use super::Keys;
 use crate::convert;
 use controller_ports::fleet::{Desired, ObjectKey};
 use humilis_proto::federation as wire;
@@ -21,23 +22,33 @@ impl Sent {
     pub(super) fn complete(&mut self, desired: Vec<Desired>) -> wire::Desired {
         self.prints.clear();
         let upserts = desired.into_iter().filter_map(|d| self.upsert(d)).collect();
-        self.message(true, upserts, Vec::new())
+        self.message(wire::Desired { complete: true, upserts, ..Default::default() })
     }
 
     /// The differences to a whole desired state; `None` when there is none.
     pub(super) fn against_all(&mut self, desired: Vec<Desired>) -> Option<wire::Desired> {
-        let keys: BTreeSet<_> = desired.iter().map(|d| d.key).chain(self.prints.keys().copied()).collect();
+        let keys = desired.iter().map(|d| d.key).chain(self.prints.keys().copied()).map(|key| (key, None)).collect();
         self.against(&keys, desired)
     }
 
     /// The differences for these keys, of which `desired` holds those that shall be.
-    pub(super) fn against(&mut self, keys: &BTreeSet<ObjectKey>, desired: Vec<Desired>) -> Option<wire::Desired> {
+    pub(super) fn against(&mut self, keys: &Keys, desired: Vec<Desired>) -> Option<wire::Desired> {
         let present: BTreeSet<_> = desired.iter().map(|d| d.key).collect();
-        let gone: Vec<_> = keys.difference(&present).filter(|key| self.prints.remove(key).is_some()).collect();
-        let removals: Vec<_> = gone.into_iter().map(convert::key).collect();
-        let upserts: Vec<_> = desired.into_iter().filter_map(|d| self.upsert(d)).collect();
-        let changed = !removals.is_empty() || !upserts.is_empty();
-        changed.then(|| self.message(false, upserts, removals))
+        let gone = keys.keys().filter(|key| !present.contains(key));
+        let mut changed: BTreeSet<_> = gone.filter(|key| self.prints.remove(key).is_some()).copied().collect();
+        let removals = changed.iter().map(convert::key).collect();
+        let mut upserts = Vec::new();
+        for desired in desired {
+            let key = desired.key;
+            if let Some(object) = self.upsert(desired) {
+                upserts.push(object);
+                changed.insert(key);
+            }
+        }
+        let asked = |key| Some(convert::asked(key, keys.get(key)?.as_ref()?));
+        let asked = changed.iter().filter_map(asked).collect();
+        let message = wire::Desired { upserts, removals, asked, ..Default::default() };
+        (!changed.is_empty()).then(|| self.message(message))
     }
 
     fn upsert(&mut self, desired: Desired) -> Option<wire::Object> {
@@ -47,9 +58,9 @@ impl Sent {
         (self.prints.insert(key, print) != Some(print)).then_some(object)
     }
 
-    fn message(&mut self, complete: bool, upserts: Vec<wire::Object>, removals: Vec<wire::ObjectKey>) -> wire::Desired {
+    fn message(&mut self, message: wire::Desired) -> wire::Desired {
         self.sequence += 1;
-        wire::Desired { sequence: self.sequence, complete, upserts, removals }
+        wire::Desired { sequence: self.sequence, ..message }
     }
 }
 
@@ -57,7 +68,7 @@ impl Sent {
 mod tests {
     use super::*;
     use controller_base::Generation;
-    use controller_base::id::SecurityGroupId;
+    use controller_base::id::{RequestId, SecurityGroupId};
     use controller_ports::fleet::{DesiredObject, DesiredSecurityGroup};
 
     fn group(key: ObjectKey, name: &str) -> Desired {
@@ -92,8 +103,18 @@ mod tests {
     }
 
     #[test]
+    fn who_asked_for_a_change_goes_with_it_alone() {
+        let (a, b) = keys();
+        let (mut sent, asked) = (Sent::default(), RequestId::random());
+        sent.complete(vec![group(a, "a"), group(b, "b")]);
+        let keys = Keys::from([(a, Some(asked.clone())), (b, Some(RequestId::random()))]);
+        let change = sent.against(&keys, vec![group(b, "b")]).unwrap();
+        assert_eq!(change.asked, [convert::asked(&a, &asked)], "what did not change is nobody's");
+    }
+
+    #[test]
     fn a_touched_key_that_was_never_sent_and_shall_not_be_says_nothing() {
         let (a, _) = keys();
-        assert_eq!(Sent::default().against(&BTreeSet::from([a]), Vec::new()), None);
+        assert_eq!(Sent::default().against(&Keys::from([(a, None)]), Vec::new()), None);
     }
 }

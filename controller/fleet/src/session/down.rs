@@ -1,12 +1,12 @@
 //! Towards the host: desired state and questions.
 
-use super::{SessionHandle, compare::Sent, share};
+use super::{Keys, SessionHandle, compare::Sent, share};
 use crate::{Authority, Hub, hub::unavailable};
 use controller_base::id::HostId;
 use controller_ports::Unavailable;
-use controller_ports::fleet::{Desired, ObjectKey};
+use controller_ports::fleet::Desired;
 use humilis_proto::federation::{self as wire, controller_message::Message};
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 use tokio::{sync::mpsc, time};
 use tonic::Status;
 
@@ -103,7 +103,7 @@ impl Writer {
             Err(error) => {
                 self.unreadable(&error);
                 time::sleep(RETRY).await;
-                keys.into_iter().for_each(|key| self.session.touch(key));
+                keys.into_iter().for_each(|(key, asked)| self.session.touch_for(key, asked));
                 Ok(())
             }
         }
@@ -146,10 +146,10 @@ impl Writer {
         Ok(all)
     }
 
-    async fn get(&self, keys: &BTreeSet<ObjectKey>) -> Result<Vec<Desired>, Unavailable> {
+    async fn get(&self, keys: &Keys) -> Result<Vec<Desired>, Unavailable> {
         let sources = self.hub.sources().ok_or_else(|| unavailable("no service is wired"))?;
         let mut found = Vec::new();
-        for key in keys {
+        for key in keys.keys() {
             for source in sources.desired.iter().filter(|s| s.owns(key)) {
                 found.extend(source.get(self.host, *key).await?);
             }

@@ -11,11 +11,14 @@ mod down;
 mod up;
 
 use crate::{holders::Held, host::Refused};
-use controller_base::id::HostId;
+use controller_base::{
+    id::{HostId, RequestId},
+    request,
+};
 use controller_ports::fleet::ObjectKey;
 use humilis_proto::federation as wire;
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
 };
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -55,15 +58,18 @@ pub(crate) struct SessionPeer {
     pub(crate) address: String,
 }
 
-/// Keys that may have changed since they were last compared.
+/// Keys that may have changed since they were last compared, and on whose behalf.
+type Keys = BTreeMap<ObjectKey, Option<RequestId>>;
+
+/// What is still to be compared.
 #[derive(Default)]
 struct Touched {
-    keys: Mutex<BTreeSet<ObjectKey>>,
+    keys: Mutex<Keys>,
     some: Notify,
 }
 
 impl Touched {
-    fn take(&self) -> BTreeSet<ObjectKey> {
+    fn take(&self) -> Keys {
         std::mem::take(&mut *self.keys.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -76,9 +82,16 @@ impl SessionHandle {
         (Self { number, peer, touched, update, held, questions, open, end, farewell }, asked)
     }
 
-    /// Remembers that this object may have changed.
+    /// Remembers that this object may have changed, on behalf of the request at hand.
     pub(crate) fn touch(&self, key: ObjectKey) {
-        self.touched.keys.lock().unwrap_or_else(PoisonError::into_inner).insert(key);
+        self.touch_for(key, request::current());
+    }
+
+    fn touch_for(&self, key: ObjectKey, asked: Option<RequestId>) {
+        let mut keys = self.touched.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = keys.entry(key).or_default();
+        *known = asked.or(known.take());
+        drop(keys);
         self.touched.some.notify_one();
     }
 
