@@ -27,6 +27,20 @@ use humilis_proto::admin::{self as wire, DESCRIPTORS};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use tonic::{Status, service::Routes};
+use tonic_health::ServingStatus;
+
+/// The names by which health is asked for.
+const SERVICES: [&str; 9] = [
+    wire::hosts_server::SERVICE_NAME,
+    wire::join_tokens_server::SERVICE_NAME,
+    wire::authority_server::SERVICE_NAME,
+    wire::placement_server::SERVICE_NAME,
+    wire::guests_server::SERVICE_NAME,
+    wire::operations_server::SERVICE_NAME,
+    wire::events_server::SERVICE_NAME,
+    wire::updates_server::SERVICE_NAME,
+    wire::audit_server::SERVICE_NAME,
+];
 
 /// What answers, with everything it asks.
 #[derive(Clone)]
@@ -47,7 +61,9 @@ async fn router(cloud: Arc<Cloud>, stop: CancellationToken) -> anyhow::Result<Ro
     // Older tools know the older one only.
     let (reflection, older) = (builder().build_v1()?, builder().build_v1alpha()?);
     let (reporter, health) = tonic_health::server::health_reporter();
-    reporter.set_serving::<wire::hosts_server::HostsServer<Admin>>().await;
+    for service in SERVICES {
+        reporter.set_service_status(service, ServingStatus::Serving).await;
+    }
     let routes = Routes::new(wire::hosts_server::HostsServer::new(admin.clone()))
         .add_service(wire::join_tokens_server::JoinTokensServer::new(admin.clone()))
         .add_service(wire::authority_server::AuthorityServer::new(admin.clone()))

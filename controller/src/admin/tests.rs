@@ -235,8 +235,10 @@ async fn the_port_speaks_grpc() {
     tokio::spawn(port(world.router().await, world.cloud.web.clone(), listener, none, world.stop.clone()));
     let channel = Channel::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap();
     let mut health = tonic_health::pb::health_client::HealthClient::new(channel.clone());
-    let asked = tonic_health::pb::HealthCheckRequest { service: "humilis.admin.v1.Hosts".to_owned() };
-    assert_eq!(health.check(asked).await.unwrap().into_inner().status, 1);
+    for service in ["", "humilis.admin.v1.Hosts", "humilis.admin.v1.JoinTokens", "humilis.admin.v1.Audit"] {
+        let asked = tonic_health::pb::HealthCheckRequest { service: service.to_owned() };
+        assert_eq!(health.check(asked).await.unwrap().into_inner().status, 1, "{service}");
+    }
     let token = world.login("admin", "admin").await.parse().unwrap();
     let mut request = tonic::Request::new(wire::ListOperationsRequest::default());
     request.metadata_mut().insert("x-auth-token", token);
