@@ -32,6 +32,7 @@ use hostd_kit::paths::Layout;
 use hostd_net::{NetHandle, metadata::MetadataTable, model::Changes};
 use std::{
     fs::{File, TryLockError},
+    io,
     path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
@@ -43,6 +44,10 @@ use tokio::{
 
 /// Before a controller that cannot be reached is asked again to let this host in.
 const ENROL_RETRY: Duration = Duration::from_secs(1);
+
+/// How long the data disk is waited for, and how often it is looked for.
+const DATA_PATIENCE: Duration = Duration::from_secs(10);
+const DATA_RETRY: Duration = Duration::from_millis(100);
 
 /// How long a predecessor's lock is waited for, and how often it is tried.
 const LOCK_PATIENCE: Duration = Duration::from_secs(10);
@@ -84,9 +89,11 @@ async fn start(config: Config) -> anyhow::Result<Running> {
     let layout = config.layout();
     layout.create().with_context(|| format!("cannot make the folders in {}", layout.state().display()))?;
     let lock = lock(&layout).await?;
+    data(&layout).await?;
     let identity = identity(&config).await?;
     let (ledger, found) = desired::open(&layout)?;
     let (channel, connected) = watch::channel(None);
+    let (reason, told) = watch::channel(String::new());
     let identity = watch::Sender::new(identity);
     let source = Arc::new(Images::new(connected.clone(), identity.subscribe()));
     let images = Cache::new(layout.images(), source, config.images.unused_bytes);
@@ -106,7 +113,7 @@ async fn start(config: Config) -> anyhow::Result<Running> {
     let audit = Audit::new(guests.clone(), net, images.clone());
     let sharing = Sharing::new(config.images.hosts_served);
     let giving = Giving::start(config.images_address(), images.clone(), sharing.clone(), identity.subscribe());
-    let status = Status::new(guests.clone(), identity.subscribe(), connected.clone(), layout.clone());
+    let status = Status::new(guests.clone(), identity.subscribe(), connected.clone(), told, layout.clone());
     if !config.local.metrics.is_empty() {
         let metrics = Metrics { guests: guests.clone(), images, sharing, connected, layout: layout.clone() };
         let serving = local::serve(&config.local.metrics, metrics).await;
@@ -115,7 +122,7 @@ async fn start(config: Config) -> anyhow::Result<Running> {
     let own = Own { audit: audit.clone(), status };
     local::serve_own(&local_socket(&layout), own).context("cannot listen for this host's own programs")?;
     let store = Arc::new(Store::new(ledger, guests.clone(), network, metadata));
-    tokio::spawn(Session { config, identity, store, guests, audit, delivery, giving, channel }.run());
+    tokio::spawn(Session { config, identity, store, guests, audit, delivery, giving, channel, reason }.run());
     notify::ready();
     Ok(Running { _lock: lock })
 }
@@ -140,6 +147,19 @@ pub async fn shut_down_guests(config: &Config, grace: Duration) -> anyhow::Resul
 pub async fn dismantle(config: &Config, grace: Duration) -> anyhow::Result<()> {
     shut_down_guests(config, grace).await?;
     hostd_net::dismantle(&config.network.to_net()).await.context("cannot take the networks away")
+}
+
+/// The place of images and guests. A disk of their own may come later than the daemon; without it, every guest would seem to be gone.
+async fn data(layout: &Layout) -> anyhow::Result<()> {
+    let end = Instant::now() + DATA_PATIENCE;
+    loop {
+        match layout.create_data() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && Instant::now() < end => {
+                tokio::time::sleep(DATA_RETRY).await;
+            }
+            made => return made.with_context(|| format!("the data disk is not there ({})", layout.data().display())),
+        }
+    }
 }
 
 /// Two daemons on one state would each undo what the other does. One that was killed may have left a child that holds the lock

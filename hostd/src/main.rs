@@ -64,6 +64,9 @@ enum Command {
         /// A unit of systemd's that shall run here.
         #[arg(long = "unit")]
         units: Vec<String>,
+        /// A file with what the machine's health check found.
+        #[arg(long)]
+        health: Option<PathBuf>,
         /// A terminal that shall show it from now on, as it changes.
         #[arg(long = "console")]
         consoles: Vec<PathBuf>,
@@ -131,8 +134,8 @@ async fn command(command: Option<Command>, config: Config) -> anyhow::Result<Exi
             println!("{}", identity.host_id);
         }
         Some(Command::Audit { json }) => return audit(&config, json).await,
-        Some(Command::Status { head, units, consoles }) => {
-            let machine = Machine { head, units, layout: config.layout() };
+        Some(Command::Status { head, units, health, consoles }) => {
+            let machine = Machine { head, units, health, layout: config.layout() };
             match consoles.as_slice() {
                 [] => print!("{}", machine.text().await),
                 consoles => screen::keep(&machine, consoles).await,

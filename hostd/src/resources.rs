@@ -56,9 +56,9 @@ fn memory_mib() -> Option<u64> {
     Some(line.split_whitespace().nth(1)?.parse::<u64>().ok()? / 1024)
 }
 
-/// What the file system of the state directory has, used or not: guests' disks are part of what is used.
+/// What the file system of guests' disks has, used or not: guests' disks are part of what is used.
 fn disk_gib(config: &Config) -> Option<u64> {
-    let found = statvfs(config.state_dir.as_path()).ok()?;
+    let found = statvfs(config.layout().data()).ok()?;
     Some((found.blocks() * found.fragment_size()) >> 30)
 }
 

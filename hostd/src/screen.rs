@@ -32,6 +32,8 @@ pub struct Machine {
     pub head: Option<String>,
     /// Units of systemd's that shall run.
     pub units: Vec<String>,
+    /// Where the health check's verdict stands, if there is one.
+    pub health: Option<PathBuf>,
     /// Where hostd keeps its files.
     pub layout: Layout,
 }
@@ -40,7 +42,7 @@ impl Machine {
     /// How it is now.
     pub async fn text(&self) -> String {
         let services: Vec<_> = self.units.iter().map(|unit| (unit.as_str(), runs(unit))).collect();
-        render(self.head.as_deref(), &services, self.report().await.as_ref(), &links())
+        render(self, &services, self.report().await.as_ref(), &links())
     }
 
     /// `None`: no daemon answers, because none runs or because it is not let in yet.
@@ -141,14 +143,17 @@ fn addresses(name: &str) -> Vec<String> {
     ip.collect()
 }
 
-fn render(head: Option<&str>, services: &[(&str, bool)], report: Option<&Report>, links: &[Link]) -> String {
+fn render(machine: &Machine, services: &[(&str, bool)], report: Option<&Report>, links: &[Link]) -> String {
     let mut out = String::new();
-    if let Some(head) = head {
+    if let Some(head) = &machine.head {
         line(&mut out, format_args!("{head}"));
     }
     for (unit, runs) in services {
         let word = if *runs { "runs" } else { "does not run" };
         row(&mut out, "service", format_args!("{}: {word}", unit.trim_end_matches(".service")));
+    }
+    if let Some(verdict) = machine.health.as_ref().and_then(|file| fs::read_to_string(file).ok()) {
+        row(&mut out, "health", format_args!("{}", verdict.trim_end()));
     }
     match report {
         Some(report) => host(&mut out, report),
@@ -165,8 +170,11 @@ fn render(head: Option<&str>, services: &[(&str, bool)], report: Option<&Report>
 }
 
 fn host(out: &mut String, report: &Report) {
-    let reached = if report.connected { "connected to" } else { "does not reach, or is not let in by," };
+    let reached = if report.connected { "connected to" } else { "not connected to" };
     row(out, "host", format_args!("{reached} {}", report.controller));
+    if !report.connected && !report.reason.is_empty() {
+        row(out, "", format_args!("{}", report.reason));
+    }
     row(out, "identity", format_args!("{}", report.host_id));
     row(out, "sha256", format_args!("{}", report.fingerprint.trim_start_matches("sha256:")));
     let guests: Vec<String> = report.guests.iter().map(|(state, count)| format!("{count} {state}")).collect();
@@ -197,9 +205,14 @@ mod tests {
             fingerprint: format!("sha256:{}", "ab".repeat(32)),
             controller: "https://10.79.0.11:8444".to_owned(),
             connected: true,
+            reason: String::new(),
             guests: vec![("running".to_owned(), 3), ("stopped".to_owned(), 1)],
             pool: Some((40 << 30, 12 << 30)),
         }
+    }
+
+    fn machine() -> Machine {
+        Machine { head: None, units: Vec::new(), health: None, layout: Layout::new("/nowhere") }
     }
 
     fn link(name: &str, up: bool, addresses: &[&str]) -> Link {
@@ -210,11 +223,16 @@ mod tests {
     fn a_machine_shows_services_membership_guests_pool_and_links() {
         let links = [link("enp1s0", true, &["10.79.0.11"]), link("enp2s0", false, &[])];
         let services = [("controller.service", true), ("hostd.service", false)];
-        let text = render(Some("Humilis 1.0.0, controller,host"), &services, Some(&report()), &links);
+        let folder = tempfile::tempdir().unwrap();
+        let health = folder.path().join("health");
+        fs::write(&health, "ready after 17 s\n").unwrap();
+        let head = "Humilis 1.0.0, controller,host".to_owned();
+        let told = Machine { head: Some(head), health: Some(health), ..machine() };
+        let text = render(&told, &services, Some(&report()), &links);
         let fingerprint = "ab".repeat(32);
         let wanted = format!(
             "Humilis 1.0.0, controller,host\n  service   controller: runs\n  service   hostd: does not run\n  \
-             host      connected to https://10.79.0.11:8444\n  identity  56e4100a-7ef2-434f-b5bf-4b13f060b9ee\n  \
+             health    ready after 17 s\n  host      connected to https://10.79.0.11:8444\n  identity  56e4100a-7ef2-434f-b5bf-4b13f060b9ee\n  \
              sha256    {fingerprint}\n  guests    3 running, 1 stopped\n  pool      local: 40 GiB, 70 % used\n  \
              link      enp1s0 up 10.79.0.11\n  link      enp2s0 down\n"
         );
@@ -224,13 +242,15 @@ mod tests {
 
     #[test]
     fn a_machine_whose_host_does_not_answer_shows_what_it_can() {
-        let text = render(None, &[("controller.service", true)], None, &[link("eth0", true, &[])]);
+        let text = render(&machine(), &[("controller.service", true)], None, &[link("eth0", true, &[])]);
         assert_eq!(text, "  service   controller: runs\n  link      eth0 up\n");
-        let text = render(None, &[("hostd.service", true)], None, &[]);
+        let text = render(&machine(), &[("hostd.service", true)], None, &[]);
         assert!(text.contains("  host      hostd does not answer"), "{text}");
-        let alone = Report { connected: false, guests: Vec::new(), ..report() };
-        let text = render(None, &[], Some(&alone), &[]);
-        assert!(text.contains("does not reach, or is not let in by, https://") && text.contains("guests    none"));
+        let reason = "this host is fenced".to_owned();
+        let alone = Report { connected: false, reason, guests: Vec::new(), ..report() };
+        let text = render(&machine(), &[], Some(&alone), &[]);
+        assert!(text.contains("host      not connected to https://") && text.contains("guests    none"), "{text}");
+        assert!(text.contains("\n            this host is fenced\n"), "{text}");
     }
 
     #[test]

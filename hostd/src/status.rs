@@ -18,6 +18,9 @@ pub struct Report {
     pub controller: String,
     /// Whether the stream to it is up.
     pub connected: bool,
+    /// Why it is not, in the controller's words where it answers.
+    #[serde(default)]
+    pub reason: String,
     /// Guests by state, in words.
     pub guests: Vec<(String, usize)>,
     /// The pool's size and what is left of it, bytes.
@@ -30,6 +33,7 @@ pub struct Status {
     guests: GuestsHandle,
     identity: watch::Receiver<Identity>,
     connected: Connected,
+    reason: watch::Receiver<String>,
     layout: Layout,
 }
 
@@ -40,9 +44,10 @@ impl Status {
         guests: GuestsHandle,
         identity: watch::Receiver<Identity>,
         connected: Connected,
+        reason: watch::Receiver<String>,
         layout: Layout,
     ) -> Self {
-        Self { guests, identity, connected, layout }
+        Self { guests, identity, connected, reason, layout }
     }
 
     /// The report as JSON.
@@ -62,6 +67,7 @@ impl Status {
             host_id: identity.host_id,
             controller: identity.url,
             connected: self.connected.borrow().is_some(),
+            reason: self.reason.borrow().clone(),
             guests: counted.filter(|(_, count)| *count > 0).collect(),
             pool: pool(&self.layout),
         }
@@ -71,7 +77,7 @@ impl Status {
 /// The size of the pool of disks, and what is left of it, bytes.
 #[must_use]
 pub fn pool(layout: &Layout) -> Option<(u64, u64)> {
-    let volume = statvfs(layout.state()).ok()?;
+    let volume = statvfs(layout.data()).ok()?;
     let bytes = |blocks: u64| blocks.saturating_mul(volume.fragment_size());
     Some((bytes(volume.blocks()), bytes(volume.blocks_available())))
 }

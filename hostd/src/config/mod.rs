@@ -24,6 +24,8 @@ pub const DEFAULT_FILE: &str = include_str!("default.toml");
 pub struct Config {
     /// Where hostd keeps everything that outlives it.
     pub state_dir: PathBuf,
+    /// Where images and guests' disks lie; empty: in the state directory.
+    pub data_dir: PathBuf,
     /// The host's name; empty: the system's.
     pub hostname: String,
     /// The controller and how to become its host.
@@ -48,6 +50,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             state_dir: "/var/lib/humilis/hostd".into(),
+            data_dir: PathBuf::new(),
             hostname: String::new(),
             controller: Controller::default(),
             resources: Resources::default(),
@@ -97,7 +100,8 @@ impl Config {
     /// Where files lie.
     #[must_use]
     pub fn layout(&self) -> Layout {
-        Layout::new(&self.state_dir)
+        let layout = Layout::new(&self.state_dir);
+        if self.data_dir.as_os_str().is_empty() { layout } else { layout.with_data(&self.data_dir) }
     }
 
     /// Where other hosts get images from this one, if they do.

@@ -52,6 +52,8 @@ pub struct Session {
     pub giving: Giving,
     /// The channel of the current stream, for images.
     pub channel: watch::Sender<Option<Channel>>,
+    /// Why there is none.
+    pub reason: watch::Sender<String>,
 }
 
 /// Why a stream ended.
@@ -124,7 +126,10 @@ impl Session {
                     wait = BACKOFF.0;
                     continue;
                 }
-                ended => complaints.make(&ended),
+                ended => {
+                    self.reason.send_replace(ended.to_string());
+                    complaints.make(&ended);
+                }
             }
             sleep(wait).await;
             wait = (wait * 2).min(BACKOFF.1);

@@ -456,7 +456,7 @@ fn a_full_disk_fails_who_needs_it_and_nobody_else() {
     tell(|world| async move {
         let controller = world.controller.clone();
         let id = world.id.as_str();
-        world.limit_disk("12M");
+        world.data_disk("12M");
         let _hostd = world.hostd();
         controller.want(vec![world.guest(id)]);
         controller.running(id, 1).await;
@@ -473,6 +473,36 @@ fn a_full_disk_fails_who_needs_it_and_nobody_else() {
         assert!(failed.reason.contains("no space left for image"), "{}", failed.reason);
         controller.unwant(&[big]);
         controller.gone(big).await;
+        controller.running(id, 1).await;
+        assert_eq!(process_of(id), pid);
+        controller.unwant(&[id]);
+        controller.gone(id).await;
+        assert_eq!(world.leftovers().await, Vec::<String>::new());
+    });
+}
+
+#[test]
+fn a_host_whose_data_disk_is_missing_waits_for_it_and_takes_no_guest_for_gone() {
+    tell(|world| async move {
+        let controller = world.controller.clone();
+        let id = world.id.as_str();
+        world.data_disk("64M");
+        let hostd = world.hostd();
+        controller.want(vec![world.guest(id)]);
+        controller.running(id, 1).await;
+        let pid = process_of(id);
+        hostd.terminate();
+        world.unplug();
+        let mut hostd = world.hostd();
+        let ended = hostd.wait(Duration::from_secs(20)).expect("it does not wait for ever");
+        assert!(!ended.success());
+        let log = std::fs::read_to_string(world.log()).unwrap();
+        assert!(log.contains("Error: the data disk is not there"), "{log}");
+        assert_eq!(process_of(id), pid, "its guest runs on");
+        // Late, but in time.
+        let _hostd = world.hostd();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        world.plug();
         controller.running(id, 1).await;
         assert_eq!(process_of(id), pid);
         controller.unwant(&[id]);

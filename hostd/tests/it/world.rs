@@ -7,7 +7,11 @@ use crate::{
 };
 use hostd_kit::ledger::{Key, Ledger};
 use humilis_proto::federation::{self as wire, object};
-use std::{fs, future::Future, path::PathBuf};
+use std::{
+    fs,
+    future::Future,
+    path::{Path, PathBuf},
+};
 use tempfile::TempDir;
 
 /// A story's world.
@@ -50,15 +54,25 @@ impl World {
         self.dir.path().join("state")
     }
 
+    /// Where images and guests are: on a disk of their own, once a story has plugged one in.
+    fn data(&self) -> PathBuf {
+        if self.disk().exists() { self.disk().join("hostd") } else { self.state() }
+    }
+
+    fn disk(&self) -> PathBuf {
+        self.dir.path().join("disk")
+    }
+
     fn config(&self) -> PathBuf {
         let path = self.dir.path().join("hostd.toml");
         let text = format!(
-            "state_dir = {:?}\nhostname = 'host'\n\
+            "state_dir = {:?}\ndata_dir = {:?}\nhostname = 'host'\n\
              [log]\nfilter = 'debug,h2=info,hyper=info,tower=info,tonic=info,rustls=info'\n\
              [controller]\nurl = {:?}\nca_fingerprint = {:?}\njoin_token = {:?}\n\
              [guests]\nvmm = {:?}\ncgroup_parent = {:?}\nports_deadline = 3\nstart_deadline = 20\n\
              [images]\nunused_bytes = 0\n[network]\nnamespace_dir = {:?}\n[local]\nmetrics = ''\n",
             self.state(),
+            self.data(),
             self.controller.url,
             self.controller.fingerprint,
             self.token,
@@ -70,13 +84,25 @@ impl World {
         path
     }
 
-    /// Gives the state directory a disk of this size, gone with the story's mount namespace.
-    pub fn limit_disk(&self, size: &str) {
-        fs::create_dir_all(self.state()).unwrap();
-        let private = std::process::Command::new("mount").args(["--make-rprivate", "/"]).status().unwrap();
-        let mut mount = std::process::Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"]).arg(self.state());
-        assert!(private.success() && mount.status().unwrap().success());
+    /// Gives images and guests a disk of this size, gone with the story's mount namespace.
+    pub fn data_disk(&self, size: &str) {
+        let medium = self.dir.path().join("medium");
+        fs::create_dir_all(&medium).unwrap();
+        fs::create_dir_all(self.disk()).unwrap();
+        mount(&["--make-rprivate", "/"], &[]);
+        mount(&["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"], &[&medium]);
+        fs::create_dir(medium.join("hostd")).unwrap();
+        self.plug();
+    }
+
+    /// Plugs the data disk in again.
+    pub fn plug(&self) {
+        mount(&["--bind"], &[&self.dir.path().join("medium"), &self.disk()]);
+    }
+
+    /// Pulls the data disk out.
+    pub fn unplug(&self) {
+        nix::mount::umount2(&self.disk(), nix::mount::MntFlags::MNT_DETACH).unwrap();
     }
 
     pub fn log(&self) -> PathBuf {
@@ -186,7 +212,7 @@ impl World {
         let mut left: Vec<_> =
             text.lines().filter(|line| line.contains("\"explained\":false")).map(String::from).collect();
         left.extend(
-            fs::read_dir(self.state().join("guests")).unwrap().map(|entry| format!("{:?}", entry.unwrap().path())),
+            fs::read_dir(self.data().join("guests")).unwrap().map(|entry| format!("{:?}", entry.unwrap().path())),
         );
         left.extend(self.ledger().into_iter().filter(|(kind, _)| *kind == "guest").map(|key| format!("{key:?}")));
         left
@@ -205,12 +231,12 @@ impl Drop for World {
     fn drop(&mut self) {
         if std::thread::panicking() {
             eprintln!("{}", fs::read_to_string(self.log()).unwrap_or_default());
-            for entry in fs::read_dir(self.state().join("guests")).into_iter().flatten().flatten() {
+            for entry in fs::read_dir(self.data().join("guests")).into_iter().flatten().flatten() {
                 eprintln!("{}", fs::read_to_string(entry.path().join("vmm.log")).unwrap_or_default());
                 eprintln!("{}", fs::read_to_string(entry.path().join("console.log")).unwrap_or_default());
             }
         }
-        for entry in fs::read_dir(self.state().join("guests")).into_iter().flatten().flatten() {
+        for entry in fs::read_dir(self.data().join("guests")).into_iter().flatten().flatten() {
             if let Some(pid) = entry.file_name().to_str().and_then(process_of) {
                 let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL);
             }
@@ -222,6 +248,12 @@ impl Drop for World {
             }
             let _ = fs::remove_dir(parent);
         }
-        let _ = nix::mount::umount2(&self.state(), nix::mount::MntFlags::MNT_DETACH);
+        for mounted in [self.disk(), self.dir.path().join("medium")] {
+            let _ = nix::mount::umount2(&mounted, nix::mount::MntFlags::MNT_DETACH);
+        }
     }
+}
+
+fn mount(options: &[&str], paths: &[&Path]) {
+    assert!(std::process::Command::new("mount").args(options).args(paths).status().unwrap().success());
 }
