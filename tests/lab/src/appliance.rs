@@ -6,6 +6,9 @@ use anyhow::{Context as _, Result, bail};
 use humilis_harness::exec;
 use std::{
     fs,
+    io::Write as _,
+    net::Shutdown,
+    os::unix::net::UnixStream,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -45,6 +48,7 @@ pub struct Appliance {
     qemu: Child,
     namespace: String,
     serial: PathBuf,
+    terminal: PathBuf,
     started: Instant,
 }
 
@@ -59,14 +63,21 @@ impl Appliance {
         let namespace = format!("humilis-image-{}", std::process::id());
         exec::read(Command::new("ip").args(["netns", "add", &namespace]))?;
         exec::read(Command::new("ip").args(["-n", &namespace, "link", "set", "lo", "up"]))?;
-        let serial = folder.join("serial.log");
-        drop(fs::remove_file(&serial));
+        let [serial, terminal] = ["serial.log", "terminal"].map(|name| folder.join(name));
+        for old in [&serial, &terminal] {
+            drop(fs::remove_file(old));
+        }
         let (program, options) = emulator::program()?;
         let mut qemu = Command::new("ip");
         qemu.args(["netns", "exec", &namespace]).arg(program).args(options);
         qemu.args(["-smp", "2"]);
         qemu.args(["-m", &memory_mib.to_string(), "-nodefaults", "-display", "none"]);
-        qemu.arg("-serial").arg(format!("file:{}", serial.display()));
+        qemu.arg("-chardev").arg(format!(
+            "socket,id=t,path={},server=on,wait=off,logfile={}",
+            terminal.display(),
+            serial.display()
+        ));
+        qemu.args(["-serial", "chardev:t"]);
         qemu.args(["-uuid", "5d8f3a10-7a1e-4a7e-9d0c-2f6b1c0e4a55", "-device", "virtio-rng-pci"]);
         qemu.args(["-device", "virtio-net-pci,netdev=n,romfile="]);
         let forward = PORTS.map(|port| format!("hostfwd=tcp:127.0.0.1:{port}-:{port}"));
@@ -80,7 +91,7 @@ impl Appliance {
         let started = Instant::now();
         let qemu =
             qemu.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn().context("cannot start QEMU")?;
-        Ok(Self { qemu, namespace, serial, started })
+        Ok(Self { qemu, namespace, serial, terminal, started })
     }
 
     /// Waits for a line with this text on its console, and gives it and the time since power-on.
@@ -111,6 +122,38 @@ impl Appliance {
             std::thread::sleep(Duration::from_millis(100));
         }
         bail!("the console does not say {text:?} again within {} s; it ends: {}", limit.as_secs(), self.end())
+    }
+
+    /// Waits for each question on its console in turn, and types the answer to it.
+    ///
+    /// # Errors
+    /// When the machine ends, or a question does not come.
+    pub fn converse(&mut self, answers: &[(&str, &str)], limit: Duration) -> Result<()> {
+        let (mut terminal, mut read) = (None, 0);
+        for (question, answer) in answers {
+            loop {
+                let console = self.console();
+                if let Some(at) = console.get(read..).and_then(|rest| rest.find(question)) {
+                    read += at + question.len();
+                    break;
+                }
+                self.runs()?;
+                if self.started.elapsed() > limit {
+                    bail!(
+                        "the console does not ask {question:?} within {} s; it ends: {}",
+                        limit.as_secs(),
+                        self.end()
+                    );
+                }
+                std::thread::sleep(Duration::from_millis(100));
+            }
+            let terminal = match &mut terminal {
+                Some(terminal) => terminal,
+                none => none.insert(Terminal::open(&self.terminal)?),
+            };
+            terminal.0.write_all(format!("{answer}\r").as_bytes())?;
+        }
+        Ok(())
     }
 
     /// Time since power-on.
@@ -164,6 +207,26 @@ impl Appliance {
         let console = self.console();
         let lines: Vec<_> = console.lines().rev().take(30).collect();
         lines.into_iter().rev().collect::<Vec<_>>().join("\n")
+    }
+}
+
+/// A connection to a machine's serial port, closed when dropped.
+struct Terminal(UnixStream);
+
+impl Terminal {
+    fn open(place: &Path) -> Result<Self> {
+        let terminal = UnixStream::connect(place).context("the machine has no terminal")?;
+        let mut said = terminal.try_clone()?;
+        // The machine stops where nobody reads what it says; it is in the console's file, too.
+        std::thread::spawn(move || std::io::copy(&mut said, &mut std::io::sink()));
+        Ok(Self(terminal))
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        // It may have closed it first.
+        drop(self.0.shutdown(Shutdown::Both));
     }
 }
 

@@ -47,6 +47,8 @@ const TESTS: &[(&str, &str)] = &[
 const IMAGE: &[(&str, &str)] = &[
     ("mmdebstrap", "mmdebstrap"),
     ("qemu-img", "qemu-utils"),
+    ("nbdkit", "nbdkit"),
+    ("mkfs.vfat", "dosfstools"),
     ("ip", "iproute2"),
     ("curl", "curl"),
     ("mcopy", "mtools"),

@@ -1,7 +1,7 @@
 //! What the overlay carries between guests of two machines, by iperf3; and whether placement tells what the machines have.
 
 use super::{
-    machine::{DISK_GIB, MEMORY_MIB, PROCESSORS},
+    machine::{DISKS, MEMORY_MIB, PROCESSORS},
     story::Story,
 };
 use crate::iperf;
@@ -101,7 +101,9 @@ impl Story<'_> {
                 Ok::<_, anyhow::Error>(total(class)?.is_some_and(|told| (has / 2..=has).contains(&told)))
             };
             ensure!(fits("MEMORY_MB", MEMORY_MIB)?, "the machine has {MEMORY_MIB} MiB: {inventory}");
-            ensure!(fits("DISK_GB", DISK_GIB)?, "the machine has a disk of {DISK_GIB} GiB: {inventory}");
+            // The second has a disk for its guests alone.
+            let gib = DISKS[number - 1].1;
+            ensure!(fits("DISK_GB", gib)?, "the machine has a disk of {gib} GiB for guests: {inventory}");
             let here =
                 servers.as_array().into_iter().flatten().filter(|server| server["Host"] == name.as_str()).count();
             let used = self.json(&format!("resource provider usage show {id}"))?;

@@ -1,6 +1,9 @@
-//! A bare machine: firmware, an empty disk, a stick, two network devices, and processors that can run guests.
+//! A bare machine: firmware, two empty disks, a stick, two network devices, and processors that can run guests.
 
-use super::wire::{Wire, mac, taps};
+use super::{
+    disk::Disk,
+    wire::{Wire, mac, taps},
+};
 use crate::{emulator, firmware, machine::clock};
 use anyhow::{Context as _, Result, bail, ensure};
 use humilis_harness::exec;
@@ -11,7 +14,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-pub(super) const DISK_GIB: u64 = 16;
+/// One for the system, and one that can be that of guests.
+pub(super) const DISKS: [(&str, u64); 2] = [("disk", 16), ("data", 8)];
 pub(super) const MEMORY_MIB: u64 = 2048;
 pub(super) const PROCESSORS: u64 = 1;
 /// The release whose firmware it has.
@@ -31,13 +35,14 @@ pub struct Machine {
     folder: PathBuf,
     stick: Option<PathBuf>,
     qemu: Option<Child>,
+    disks: Vec<Disk>,
     started: Instant,
     /// How long its console was when it was switched on.
     said: usize,
 }
 
 impl Machine {
-    /// A machine with an empty disk and a stick with these answers, switched off.
+    /// A machine with empty disks and a stick with these answers, switched off.
     ///
     /// # Errors
     /// When a disk cannot be made.
@@ -46,18 +51,20 @@ impl Machine {
         fs::create_dir_all(&folder)?;
         let (_, factory) = firmware::ovmf(FIRMWARE)?;
         fs::copy(factory, folder.join("variables.fd")).context("cannot copy the firmware's variables")?;
-        let mut disk = Command::new("qemu-img");
-        disk.args(["create", "-q", "-f", "qcow2"]).arg(folder.join("disk.qcow2"));
-        exec::read(disk.arg(format!("{DISK_GIB}G")))?;
+        for (name, gib) in DISKS {
+            let mut disk = Command::new("qemu-img");
+            disk.args(["create", "-q", "-f", "qcow2"]).arg(folder.join(name).with_extension("qcow2"));
+            exec::read(disk.arg(format!("{gib}G")))?;
+        }
         let (stick, file) = (folder.join("stick.raw"), folder.join("humilis.conf"));
         exec::read(Command::new("cp").arg("--sparse=always").arg(installer).arg(&stick))?;
         fs::write(&file, answers)?;
         let place = format!("{}{PARTITION}", stick.display());
         exec::read(Command::new("mcopy").args(["-o", "-i", &place]).arg(&file).arg("::humilis.conf"))?;
-        Ok(Self { number, folder, stick: Some(stick), qemu: None, started: Instant::now(), said: 0 })
+        Ok(Self { number, folder, stick: Some(stick), qemu: None, disks: Vec::new(), started: Instant::now(), said: 0 })
     }
 
-    /// A machine without a stick, whose disk is a layer over that of a machine in the folder `base`, which is never switched on again.
+    /// A machine without a stick, whose disks are layers over those of a machine in the folder `base`, which is never switched on again.
     ///
     /// # Errors
     /// When the layer cannot be made.
@@ -66,11 +73,14 @@ impl Machine {
         fs::create_dir_all(&folder)?;
         fs::copy(base.join("variables.fd"), folder.join("variables.fd"))
             .context("cannot copy the firmware's variables")?;
-        let base = base.join("disk.qcow2").canonicalize().context("the machine has no disk")?;
-        let mut layer = Command::new("qemu-img");
-        layer.args(["create", "-q", "-f", "qcow2", "-F", "qcow2", "-b"]).arg(base).arg(folder.join("disk.qcow2"));
-        exec::read(&mut layer)?;
-        Ok(Self { number, folder, stick: None, qemu: None, started: Instant::now(), said: 0 })
+        for (name, _) in DISKS {
+            let file = Path::new(name).with_extension("qcow2");
+            let base = base.join(&file).canonicalize().context("the machine has no disk")?;
+            let mut layer = Command::new("qemu-img");
+            layer.args(["create", "-q", "-f", "qcow2", "-F", "qcow2", "-b"]).arg(base).arg(folder.join(file));
+            exec::read(&mut layer)?;
+        }
+        Ok(Self { number, folder, stick: None, qemu: None, disks: Vec::new(), started: Instant::now(), said: 0 })
     }
 
     /// Switches it on. Its firmware starts from the disk, or from the stick where the disk has nothing to start.
@@ -92,9 +102,13 @@ impl Machine {
             let file = file.display();
             qemu.arg("-drive").arg(format!("if=pflash,unit={unit},format=raw,readonly={readonly},file={file}"));
         }
-        let disk = self.folder.join("disk.qcow2");
-        qemu.arg("-drive").arg(format!("if=none,id=d,format=qcow2,cache=unsafe,file={}", disk.display()));
-        qemu.args(["-device", "virtio-blk-pci,drive=d,bootindex=1"]);
+        self.disks = DISKS.iter().map(|(name, _)| Disk::plug(&self.folder, name)).collect::<Result<_>>()?;
+        for (number, disk) in self.disks.iter().enumerate() {
+            qemu.arg("-drive").arg(format!("if=none,id=d{number},{}", disk.drive()));
+            let first = if number == 0 { ",bootindex=1" } else { "" };
+            // The cache would write every zero of what is discarded.
+            qemu.arg("-device").arg(format!("virtio-blk-pci,drive=d{number},discard=off,write-zeroes=off{first}"));
+        }
         if let Some(stick) = &self.stick {
             qemu.arg("-drive").arg(format!("if=none,id=s,format=raw,cache=unsafe,file={}", stick.display()));
             qemu.args(["-device", "qemu-xhci", "-device", "usb-storage,drive=s,bootindex=2,removable=on"]);
@@ -113,13 +127,14 @@ impl Machine {
         Ok(())
     }
 
-    /// Cuts its power.
+    /// Cuts its power: what was not flushed is lost.
     pub fn cut(&mut self) {
         if let Some(mut qemu) = self.qemu.take() {
             // It is gone already when it ended by itself.
             drop(qemu.kill());
             drop(qemu.wait());
         }
+        self.disks.clear();
     }
 
     /// Waits for a line with this text on its console, since it was switched on; gives what follows the text, and the time since power-on.

@@ -9,10 +9,14 @@
 //!                                 controller, hostd          hostd
 //! KVM in it:                      a guest                    a guest
 //! ```
+//! The first machine has one disk for all, the second one for its guests alone. When all is well, the first is switched off: what the second
+//! runs goes on, also after a power cut of its own.
+//!
 //! The guests are the small ones of our own: one that starts in a second says as much of the overlay as one that takes minutes. Two more,
 //! Debian's kernel with iperf3, tell what the overlay carries.
 
 mod carry;
+mod disk;
 pub(crate) mod machine;
 pub(crate) mod story;
 pub(crate) mod wire;

@@ -81,6 +81,7 @@ impl Story<'_> {
         let guests = [self.guest(1)?, self.guest(2)?];
         self.meet(&guests)?;
         self.screens()?;
+        self.alone(&guests)?;
         for guest in &guests {
             self.openstack(&format!("server delete {} --wait", guest.name))?;
         }
@@ -94,7 +95,8 @@ impl Story<'_> {
     /// Installs both; gives the administrator's password, and what the console told of the authority.
     pub(crate) fn install_both(&mut self, installer: &Path) -> Result<(String, String)> {
         let external = mac(1, 1);
-        let first = format!("role=controller,host\nhostname=node-1\ndisk=only\nafter=reboot\nexternal={external}\n");
+        let first =
+            format!("role=controller,host\nhostname=node-1\ndisk=/dev/vda\nafter=reboot\nexternal={external}\n");
         self.install(1, installer, &first)?;
         let (password, _) = self.machine(1)?.says("humilis: user admin, password ", BOOT)?;
         let (pair, _) = self.machine(1)?.says("humilis: machines join within an hour by ", BOOT)?;
@@ -104,7 +106,7 @@ impl Story<'_> {
         let (token, authority) = pair.split_once(' ').context("the console shows no pair of token and fingerprint")?;
         let (external, controller) = (mac(2, 1), address(1));
         let second = format!(
-            "role=host\nhostname=node-2\ndisk=only\nafter=reboot\nexternal={external}\n\
+            "role=host\nhostname=node-2\ndisk=/dev/vda\ndata=/dev/vdb\nafter=reboot\nexternal={external}\n\
              controller=https://{controller}:8444\ntoken={token}\nca={authority}\n"
         );
         self.install(2, installer, &second)?;
@@ -259,6 +261,38 @@ impl Story<'_> {
         }
         self.say("their consoles show who they are and that a guest runs on each");
         Ok(())
+    }
+
+    /// The first machine, and with it the controller, is off: the second one's guest goes on, also after a power cut of its own. Then the
+    /// first one is back, and all is as it was.
+    fn alone(&mut self, guests: &[Guest; 2]) -> Result<()> {
+        let [one, two] = guests;
+        self.machine(1)?.cut();
+        self.answers(two, "status", &format!("instance-id={}", two.id))?;
+        self.machine(2)?.cut();
+        self.switch_on(2)?;
+        self.answers(two, "status", &format!("instance-id={}", two.id))?;
+        let outside = format!("ping {OUTSIDE} {FULL}");
+        self.answers(two, &outside, "ok")?;
+        self.say("without the controller, the second machine's guest runs on, and again after a power cut");
+        self.switch_on(1)?;
+        self.hypervisors()?;
+        for guest in [one, two] {
+            self.answers(guest, "status", &format!("instance-id={}", guest.id))?;
+            let shown = self.json(&format!("server show {}", guest.name))?;
+            ensure!(shown["status"] == "ACTIVE", "{} is not ACTIVE: {shown}", guest.name);
+        }
+        self.say("the controller is back, and so is the first machine's guest");
+        Ok(())
+    }
+
+    /// Switches a machine on again, until it does what it is for.
+    fn switch_on(&mut self, number: u8) -> Result<()> {
+        let Story { wire, machines, .. } = self;
+        let machine =
+            machines.iter_mut().find(|machine| machine.number == number).context("there is no such machine")?;
+        machine.switch_on(wire)?;
+        machine.says("humilis: ready", BOOT).map(drop)
     }
 
     /// A command to the small guest at its floating address, until the answer has this in it.

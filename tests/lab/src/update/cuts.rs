@@ -120,8 +120,10 @@ impl Cuts<'_> {
 
     /// Empty disks: each install is cut once, and ends the next time.
     fn installs(&self, story: &mut Story<'_>, cuts: u32, random: &mut Random) -> Result<()> {
-        let answers =
-            format!("role=controller,host\nhostname=node-1\ndisk=only\nafter=reboot\nexternal={}\n", mac(1, 1));
+        let answers = format!(
+            "role=controller,host\nhostname=node-1\ndisk=/dev/vda\ndata=/dev/vdb\nafter=reboot\nexternal={}\n",
+            mac(1, 1)
+        );
         let whole = Duration::from_secs_f64(self.installed.took);
         for cut in 1..=cuts {
             let folder = story.folder.join(format!("install-{cut}"));
