@@ -23,6 +23,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const HOSTD: &str = "hostd.service";
 /// A screen's lines are so long at least.
 const WIDTH: usize = 79;
+/// What stands before a row's value.
+const INDENT: usize = 12;
 const GIB: u64 = 1 << 30;
 
 /// A machine, as its consoles show it.
@@ -172,8 +174,8 @@ fn render(machine: &Machine, services: &[(&str, bool)], report: Option<&Report>,
 fn host(out: &mut String, report: &Report) {
     let reached = if report.connected { "connected to" } else { "not connected to" };
     row(out, "host", format_args!("{reached} {}", report.controller));
-    if !report.connected && !report.reason.is_empty() {
-        row(out, "", format_args!("{}", report.reason));
+    if !report.connected {
+        wrapped(&report.reason).iter().for_each(|part| row(out, "", format_args!("{part}")));
     }
     row(out, "identity", format_args!("{}", report.host_id));
     row(out, "sha256", format_args!("{}", report.fingerprint.trim_start_matches("sha256:")));
@@ -184,6 +186,21 @@ fn host(out: &mut String, report: &Report) {
         let used = size.saturating_sub(left).saturating_mul(100) / size.max(1);
         row(out, "pool", format_args!("local: {} GiB, {used} % used", size / GIB));
     }
+}
+
+/// A text in lines that fit behind a row's name.
+fn wrapped(text: &str) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.len() + 1 + word.len() <= WIDTH - INDENT => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
 }
 
 fn row(out: &mut String, name: &str, value: std::fmt::Arguments<'_>) {
@@ -246,11 +263,12 @@ mod tests {
         assert_eq!(text, "  service   controller: runs\n  link      eth0 up\n");
         let text = render(&machine(), &[("hostd.service", true)], None, &[]);
         assert!(text.contains("  host      hostd does not answer"), "{text}");
-        let reason = "this host is fenced".to_owned();
+        let reason =
+            "this host is fenced; an operator has to let it in with `controller host unfence node-1`".to_owned();
         let alone = Report { connected: false, reason, guests: Vec::new(), ..report() };
         let text = render(&machine(), &[], Some(&alone), &[]);
         assert!(text.contains("host      not connected to https://") && text.contains("guests    none"), "{text}");
-        assert!(text.contains("\n            this host is fenced\n"), "{text}");
+        assert!(text.contains("\n            this host is fenced; an operator has to let it in with `controller\n            host unfence node-1`\n"), "{text}");
     }
 
     #[test]

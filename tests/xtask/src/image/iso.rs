@@ -52,7 +52,7 @@ fn sectors(all: u32) -> Vec<u8> {
     for (from, to) in [(8, 72), (190, 813)] {
         put(VOLUME, from, &vec![b' '; to - from]);
     }
-    put(VOLUME, 40, b"HUMILIS");
+    put(VOLUME, 40, b"HUMILIS_INSTALL");
     put(VOLUME, 80, &both(all));
     for (at, number) in [(120, 1_u16), (124, 1), (128, SECTOR as u16)] {
         put(VOLUME, at, &[number.to_le_bytes(), number.to_be_bytes()].concat());

@@ -19,8 +19,8 @@ const PLACES: &[(&str, u32)] =
     &[("dev", 0o755), ("efi", 0o755), ("proc", 0o755), ("run", 0o755), ("sys", 0o755), ("tmp", 0o1777), ("var", 0o755)];
 /// Where the parts of `systemd/` go, by folder; units are beside them.
 const PARTS: &[&str] = &["repart.d", "sysupdate.d", "sysusers.d", "tmpfiles.d"];
-/// What holds for all of the product's own units.
-const SANDBOX: &str = "humilis-.service.d";
+/// What holds for all of the product's own units, and for one that has its own instead.
+const SANDBOXES: [&str; 2] = ["humilis-.service.d", "humilis-status.service.d"];
 
 /// A root's image.
 #[derive(Clone, Debug)]
@@ -103,7 +103,9 @@ fn units(tree: &Path) -> Result<()> {
     }
     let system = tree.join("usr/lib/systemd/system");
     copy(&from, &system)?;
-    copy(&from.join(SANDBOX), &system.join(SANDBOX))?;
+    for sandbox in SANDBOXES {
+        copy(&from.join(sandbox), &system.join(sandbox))?;
+    }
     for unit in recipe::lines("masked")? {
         link(tree, "/dev/null", &format!("etc/systemd/system/{unit}"))?;
     }
