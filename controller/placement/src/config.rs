@@ -2,30 +2,33 @@
 
 use controller_ports::placement::Resources;
 
-/// The section: allocation ratios, and in which order hosts are taken.
+/// The section: what is kept back, allocation ratios, and in which order hosts are taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     vcpus_percent: u64,
     memory_percent: u64,
     disk_percent: u64,
+    reserved_memory_mib: u64,
     /// In which order hosts are taken.
     pub order: Order,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        let Ratios { vcpus_percent, memory_percent, disk_percent } = Ratios::default();
-        Self { vcpus_percent, memory_percent, disk_percent, order: Order::default() }
+        let Ratios { vcpus_percent, memory_percent, disk_percent, reserved } = Ratios::default();
+        let (reserved_memory_mib, order) = (reserved.memory_mib, Order::default());
+        Self { vcpus_percent, memory_percent, disk_percent, reserved_memory_mib, order }
     }
 }
 
 impl Config {
-    /// How much more than it has a host may promise.
+    /// How much of what it has a host may promise.
     #[must_use]
     pub fn ratios(&self) -> Ratios {
-        let Self { vcpus_percent, memory_percent, disk_percent, .. } = *self;
-        Ratios { vcpus_percent, memory_percent, disk_percent }
+        let Self { vcpus_percent, memory_percent, disk_percent, reserved_memory_mib, .. } = *self;
+        let reserved = Resources { memory_mib: reserved_memory_mib, ..Resources::default() };
+        Ratios { vcpus_percent, memory_percent, disk_percent, reserved }
     }
 
     /// Refuses ratios of zero.
@@ -49,7 +52,7 @@ pub enum Order {
     Pack,
 }
 
-/// Allocation ratios in hundredths: 1600 promises sixteen vCPUs for each thread.
+/// Allocation ratios in hundredths, of what is not kept back: 1600 promises sixteen vCPUs for each thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ratios {
     /// vCPUs per hardware thread.
@@ -58,11 +61,14 @@ pub struct Ratios {
     pub memory_percent: u64,
     /// Guests' disks per disk.
     pub disk_percent: u64,
+    /// What each host keeps for its system and daemons.
+    pub reserved: Resources,
 }
 
 impl Default for Ratios {
     fn default() -> Self {
-        Self { vcpus_percent: 1600, memory_percent: 100, disk_percent: 100 }
+        let reserved = Resources { memory_mib: 512, ..Resources::default() };
+        Self { vcpus_percent: 1600, memory_percent: 100, disk_percent: 100, reserved }
     }
 }
 
@@ -75,11 +81,11 @@ impl Ratios {
     /// What a host with so much may promise.
     #[must_use]
     pub(crate) fn capacity(&self, total: Resources) -> Resources {
-        let scale = |amount: u64, percent: u64| amount.saturating_mul(percent) / 100;
+        let scale = |total: u64, reserved: u64, percent: u64| total.saturating_sub(reserved).saturating_mul(percent) / 100;
         Resources {
-            vcpus: scale(total.vcpus, self.vcpus_percent),
-            memory_mib: scale(total.memory_mib, self.memory_percent),
-            disk_gib: scale(total.disk_gib, self.disk_percent),
+            vcpus: scale(total.vcpus, self.reserved.vcpus, self.vcpus_percent),
+            memory_mib: scale(total.memory_mib, self.reserved.memory_mib, self.memory_percent),
+            disk_gib: scale(total.disk_gib, self.reserved.disk_gib, self.disk_percent),
         }
     }
 }
@@ -93,5 +99,13 @@ mod tests {
         assert!(Config::default().validated().is_ok());
         let none = Config { disk_percent: 0, ..Config::default() };
         assert_eq!(none.validated(), Err(Rejected));
+    }
+
+    #[test]
+    fn what_is_kept_back_is_promised_to_nobody() {
+        let ratios = Config { memory_percent: 150, reserved_memory_mib: 1024, ..Config::default() }.ratios();
+        let capacity = |memory_mib| ratios.capacity(Resources { vcpus: 2, memory_mib, disk_gib: 1 });
+        assert_eq!(capacity(3072), Resources { vcpus: 32, memory_mib: 3072, disk_gib: 1 });
+        assert_eq!(capacity(512).memory_mib, 0, "a host smaller than that");
     }
 }

@@ -172,6 +172,10 @@ impl Placement for PlacementService {
         Ok(())
     }
 
+    fn reserved(&self) -> Resources {
+        self.ratios.reserved
+    }
+
     async fn usages(&self) -> Result<Vec<HostUsage>, Unavailable> {
         let mut connection = self.db.read().await.map_err(unavailable)?;
         let hosts = store::hosts(&mut connection).await.map_err(unavailable)?;

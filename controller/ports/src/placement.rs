@@ -86,6 +86,8 @@ pub trait Placement: Send + Sync {
     ) -> Result<(HostId, String), ClaimError>;
     /// Gives the room back, for claims of later transactions: the same one must not claim after it. Without a claim it does nothing.
     async fn release(&self, tx: &mut Tx, server: ServerId) -> Result<(), Unavailable>;
+    /// What each host keeps for its system and daemons.
+    fn reserved(&self) -> Resources;
     /// All hosts and how full they are.
     async fn usages(&self) -> Result<Vec<HostUsage>, Unavailable>;
     /// All claims, for the audit.

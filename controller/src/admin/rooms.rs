@@ -3,7 +3,7 @@
 use super::{Admin, convert, unavailable};
 use controller_base::id::{HostId, ProjectId, ServerId};
 use controller_compute::GuestSummary;
-use controller_ports::placement::{HostUsage, Placement as _};
+use controller_ports::placement::{HostUsage, Placement as _, Resources};
 use humilis_proto::admin as wire;
 use std::collections::HashMap;
 use tonic::{Request, Response, Status};
@@ -75,18 +75,19 @@ impl Admin {
 
     fn inventories(&self, usage: &HostUsage) -> [wire::Inventory; 3] {
         let ratios = self.cloud.platform.config.placement.ratios();
-        let line = |class: &str, total, used, percent: u64| wire::Inventory {
+        let line = |class: &str, of: fn(Resources) -> u64, percent: u64| wire::Inventory {
             host_id: usage.host_id.to_string(),
             host: usage.hostname.clone(),
             resource_class: class.to_owned(),
-            total,
+            total: of(usage.total),
+            reserved: of(ratios.reserved),
             allocation_ratio: percent as f64 / 100.0,
-            used,
+            used: of(usage.used),
         };
         [
-            line("VCPU", usage.total.vcpus, usage.used.vcpus, ratios.vcpus_percent),
-            line("MEMORY_MB", usage.total.memory_mib, usage.used.memory_mib, ratios.memory_percent),
-            line("DISK_GB", usage.total.disk_gib, usage.used.disk_gib, ratios.disk_percent),
+            line("VCPU", |of| of.vcpus, ratios.vcpus_percent),
+            line("MEMORY_MB", |of| of.memory_mib, ratios.memory_percent),
+            line("DISK_GB", |of| of.disk_gib, ratios.disk_percent),
         ]
     }
 }

@@ -152,7 +152,7 @@ fn agents(page: &mut Page, region: &str, hosts: &[Host], census: &Census) {
 /// What of each class hosts have, and how much of it is promised.
 async fn placement(cloud: &Cloud, page: &mut Page) -> Result<(), Failed> {
     let usages = cloud.placement.usages().await?;
-    let Ratios { vcpus_percent, memory_percent, disk_percent } = cloud.platform.config.placement.ratios();
+    let Ratios { vcpus_percent, memory_percent, disk_percent, reserved } = cloud.platform.config.placement.ratios();
     type Class = (&'static str, u64, fn(&Resources) -> u64);
     let classes: [Class; 3] = [
         ("DISK_GB", disk_percent, |of| of.disk_gib),
@@ -170,7 +170,7 @@ async fn placement(cloud: &Cloud, page: &mut Page) -> Result<(), Failed> {
     };
     family("total", "What a host has.", &|usage, (_, _, of)| of(&usage.total) as f64);
     family("usage", "What a host's servers were promised.", &|usage, (_, _, of)| of(&usage.used) as f64);
-    family("reserved", "What of it no server can have.", &|_, _| 0.0);
+    family("reserved", "What of it no server can have.", &|_, (_, _, of)| of(&reserved) as f64);
     family("allocation_ratio", "How much of it may be promised.", &|_, (_, percent, _)| *percent as f64 / 100.0);
     Ok(())
 }

@@ -190,8 +190,9 @@ impl Compute {
         let usages = self.placement.usages().await?;
         let mut usages: HashMap<_, _> = usages.into_iter().map(|usage| (usage.host_id, usage)).collect();
         let hosts = self.fleet.hosts().await?;
-        let mut members: Vec<Member> =
-            hosts.into_iter().map(|host| Member { usage: usages.remove(&host.id), host }).collect();
+        let reserved = self.placement.reserved();
+        let member = |host: Host| Member { usage: usages.remove(&host.id), host, reserved };
+        let mut members: Vec<Member> = hosts.into_iter().map(member).collect();
         members.sort_by(|a, b| a.host.hostname.cmp(&b.host.hostname));
         Ok(members)
     }

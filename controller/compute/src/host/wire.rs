@@ -2,13 +2,15 @@
 
 use crate::schema::Minor;
 use controller_ports::fleet::Host;
-use controller_ports::placement::HostUsage;
+use controller_ports::placement::{HostUsage, Resources};
 use serde_json::{Value, json};
 
 /// A host with what placement knows of it.
 pub(super) struct Member {
     pub(super) host: Host,
     pub(super) usage: Option<HostUsage>,
+    /// What it keeps for itself.
+    pub(super) reserved: Resources,
 }
 
 impl Member {
@@ -104,13 +106,15 @@ impl Member {
     fn amounts(&self) -> Vec<(&'static str, Value)> {
         let total = self.usage.as_ref().map(|usage| usage.total).unwrap_or_default();
         let used = self.usage.as_ref().map(|usage| usage.used).unwrap_or_default();
+        // As Nova counts: memory that is kept back is in use.
+        let memory_used = (used.memory_mib + self.reserved.memory_mib).min(total.memory_mib);
         let free = |total: u64, used: u64| json!(total.saturating_sub(used));
         vec![
             ("vcpus", json!(total.vcpus)),
             ("vcpus_used", json!(used.vcpus)),
             ("memory_mb", json!(total.memory_mib)),
-            ("memory_mb_used", json!(used.memory_mib)),
-            ("free_ram_mb", free(total.memory_mib, used.memory_mib)),
+            ("memory_mb_used", json!(memory_used)),
+            ("free_ram_mb", free(total.memory_mib, memory_used)),
             ("local_gb", json!(total.disk_gib)),
             ("local_gb_used", json!(used.disk_gib)),
             ("free_disk_gb", free(total.disk_gib, used.disk_gib)),

@@ -237,6 +237,9 @@ impl Placement for FakePlacement {
         self.claims.lock().unwrap().retain(|id| *id != server);
         Ok(())
     }
+    fn reserved(&self) -> Resources {
+        Resources { memory_mib: 512, ..Resources::default() }
+    }
     async fn usages(&self) -> Result<Vec<HostUsage>, Unavailable> {
         let servers = u64::try_from(self.claims.lock().unwrap().len()).unwrap();
         Ok(vec![HostUsage {

@@ -13,7 +13,9 @@ pub(crate) struct Inventory {
     pub(crate) class: Class,
     /// Also the most that one server gets, whatever is promised to many.
     pub(crate) total: u64,
-    /// How much of `total` is promised, in percent.
+    /// How much of it no server can have.
+    pub(crate) reserved: u64,
+    /// How much of the rest is promised, in percent.
     pub(crate) ratio_percent: u64,
     /// How much that is.
     pub(crate) capacity: u64,
@@ -26,6 +28,7 @@ pub(crate) fn of(provider: &Provider, ratios: &Ratios) -> Vec<Inventory> {
     let inventory = |class: Class| Inventory {
         class,
         total: class.of(provider.usage.total),
+        reserved: class.of(ratios.reserved),
         ratio_percent: class.percent(ratios),
         capacity: class.of(capacity),
         used: class.of(provider.usage.used),

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 fn fields(inventory: &Inventory) -> Value {
     let hundredths = u32::try_from(inventory.ratio_percent).unwrap_or(u32::MAX);
     json!({
-        "total": inventory.total, "reserved": 0, "min_unit": 1, "max_unit": inventory.total, "step_size": 1,
+        "total": inventory.total, "reserved": inventory.reserved, "min_unit": 1, "max_unit": inventory.total, "step_size": 1,
         "allocation_ratio": f64::from(hundredths) / 100.0,
     })
 }

@@ -66,11 +66,11 @@ async fn a_provider_grows_with_the_microversions() {
 async fn inventories_and_usages_are_the_hosts_own() {
     for world in worlds().await {
         let (id, _) = with_a_server(&world).await;
-        let of = |total: u64, ratio: f64| json!({"total": total, "reserved": 0, "min_unit": 1, "max_unit": total, "step_size": 1, "allocation_ratio": ratio});
+        let of = |total: u64, reserved: u64, ratio: f64| json!({"total": total, "reserved": reserved, "min_unit": 1, "max_unit": total, "step_size": 1, "allocation_ratio": ratio});
         let inventories = world.get(&format!("/resource_providers/{id}/inventories"), "1.0").await.json();
-        let all = json!({"VCPU": of(2, 16.0), "MEMORY_MB": of(4096, 1.0), "DISK_GB": of(100, 1.0)});
+        let all = json!({"VCPU": of(2, 0, 16.0), "MEMORY_MB": of(4096, 512, 1.0), "DISK_GB": of(100, 0, 1.0)});
         assert_eq!(inventories, json!({"resource_provider_generation": 2, "inventories": all}));
-        let mut one = of(2, 16.0);
+        let mut one = of(2, 0, 16.0);
         one["resource_provider_generation"] = json!(2);
         assert_eq!(world.get(&format!("/resource_providers/{id}/inventories/VCPU"), "1.0").await.json(), one);
         let usages = world.get(&format!("/resource_providers/{id}/usages"), "1.0").await.json();
