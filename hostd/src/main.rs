@@ -138,7 +138,7 @@ async fn command(command: Option<Command>, config: Config) -> anyhow::Result<Exi
             let machine = Machine { head, units, health, layout: config.layout() };
             match consoles.as_slice() {
                 [] => print!("{}", machine.text().await),
-                consoles => screen::keep(&machine, consoles).await,
+                consoles => screen::keep(&machine, consoles).await?,
             }
         }
         Some(Command::Update { bundle }) => return update(bundle).await,

@@ -13,7 +13,10 @@ use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
-use tokio::time::timeout;
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    time::timeout,
+};
 
 /// How often it is looked at: a console that nobody reads must cost nothing.
 const EVERY: Duration = Duration::from_secs(10);
@@ -55,8 +58,13 @@ impl Machine {
     }
 }
 
-/// Shows it on the consoles for as long as this program runs. A console that the machine has not is passed over.
-pub async fn keep(machine: &Machine, consoles: &[PathBuf]) {
+/// Shows it on the consoles until this program is told to end; then nothing of it is left on a screen, for whoever shows it next. A
+/// console that the machine has not is passed over.
+///
+/// # Errors
+/// When the program cannot hear of its end.
+pub async fn keep(machine: &Machine, consoles: &[PathBuf]) -> io::Result<()> {
+    let mut end = signal(SignalKind::terminate())?;
     let mut shown = String::new();
     loop {
         let text = machine.text().await;
@@ -67,12 +75,22 @@ pub async fn keep(machine: &Machine, consoles: &[PathBuf]) {
             }
             shown = text;
         }
-        tokio::time::sleep(EVERY).await;
+        if timeout(EVERY, end.recv()).await.is_ok() {
+            break;
+        }
     }
+    for console in consoles.iter().filter(|console| is_screen(console) && !shown.is_empty()) {
+        let _ = write(console, &wiped(&shown));
+    }
+    Ok(())
 }
 
 fn show(console: &Path, text: &str, before: &str) -> io::Result<()> {
     let bytes = if is_screen(console) { picture(text, before) } else { format!("\n{text}\n") };
+    write(console, &bytes)
+}
+
+fn write(console: &Path, bytes: &str) -> io::Result<()> {
     OpenOptions::new().write(true).open(console)?.write_all(bytes.as_bytes())
 }
 
@@ -104,6 +122,12 @@ fn picture(text: &str, before: &str) -> String {
     }
     let _ = write!(out, "\x1b[{};r\x1b8", lines.len() + 1);
     out
+}
+
+/// Takes a picture and its rule away; what stood below moves up, and so does the cursor.
+fn wiped(before: &str) -> String {
+    let had = before.lines().count() + 1;
+    format!("\x1b7\x1b[r\x1b[H\x1b[{had}M\x1b8\x1b[{had}A")
 }
 
 /// Whether a unit has processes.
@@ -155,7 +179,7 @@ fn render(machine: &Machine, services: &[(&str, bool)], report: Option<&Report>,
         row(&mut out, "service", format_args!("{}: {word}", unit.trim_end_matches(".service")));
     }
     if let Some(verdict) = machine.health.as_ref().and_then(|file| fs::read_to_string(file).ok()) {
-        row(&mut out, "health", format_args!("{}", verdict.trim_end()));
+        rows(&mut out, "health", &verdict);
     }
     match report {
         Some(report) => host(&mut out, report),
@@ -175,7 +199,7 @@ fn host(out: &mut String, report: &Report) {
     let reached = if report.connected { "connected to" } else { "not connected to" };
     row(out, "host", format_args!("{reached} {}", report.controller));
     if !report.connected {
-        wrapped(&report.reason).iter().for_each(|part| row(out, "", format_args!("{part}")));
+        rows(out, "", &report.reason);
     }
     row(out, "identity", format_args!("{}", report.host_id));
     row(out, "sha256", format_args!("{}", report.fingerprint.trim_start_matches("sha256:")));
@@ -201,6 +225,13 @@ fn wrapped(text: &str) -> Vec<String> {
         }
     }
     lines
+}
+
+/// A row whose value may need several lines.
+fn rows(out: &mut String, name: &str, value: &str) {
+    for (number, part) in wrapped(value).iter().enumerate() {
+        row(out, if number == 0 { name } else { "" }, format_args!("{part}"));
+    }
 }
 
 fn row(out: &mut String, name: &str, value: std::fmt::Arguments<'_>) {
@@ -242,14 +273,14 @@ mod tests {
         let services = [("controller.service", true), ("hostd.service", false)];
         let folder = tempfile::tempdir().unwrap();
         let health = folder.path().join("health");
-        fs::write(&health, "ready after 17 s\n").unwrap();
+        fs::write(&health, "ready after 17.25 s, version 1.0.0, controller,host, https://10.79.0.11:8443\n").unwrap();
         let head = "Humilis 1.0.0, controller,host".to_owned();
         let told = Machine { head: Some(head), health: Some(health), ..machine() };
         let text = render(&told, &services, Some(&report()), &links);
         let fingerprint = "ab".repeat(32);
         let wanted = format!(
             "Humilis 1.0.0, controller,host\n  service   controller: runs\n  service   hostd: does not run\n  \
-             health    ready after 17 s\n  host      connected to https://10.79.0.11:8444\n  identity  56e4100a-7ef2-434f-b5bf-4b13f060b9ee\n  \
+             health    ready after 17.25 s, version 1.0.0, controller,host,\n            https://10.79.0.11:8443\n  host      connected to https://10.79.0.11:8444\n  identity  56e4100a-7ef2-434f-b5bf-4b13f060b9ee\n  \
              sha256    {fingerprint}\n  guests    3 running, 1 stopped\n  pool      local: 40 GiB, 70 % used\n  \
              link      enp1s0 up 10.79.0.11\n  link      enp2s0 down\n"
         );
@@ -281,6 +312,7 @@ mod tests {
         assert!(picture("a\nb\nc\n", "a\nb\n").starts_with("\n\x1b7\x1b[r\x1b[H\x1b[1La"));
         assert!(picture("a\n", "a\nb\n").starts_with("\x1b7\x1b[r\x1b[H\x1b[1Ma"));
         assert!(picture("b\n", "a\n").starts_with("\x1b7\x1b[r\x1b[Hb"));
+        assert_eq!(wiped("a\nb\n"), "\x1b7\x1b[r\x1b[H\x1b[3M\x1b8\x1b[3A");
         let long = picture(&"x".repeat(200), "");
         assert!(long.contains(&format!("{}\x1b[K", "x".repeat(79))) && !long.contains(&"x".repeat(80)));
     }

@@ -16,9 +16,8 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        let Ratios { vcpus_percent, memory_percent, disk_percent, reserved } = Ratios::default();
-        let (reserved_memory_mib, order) = (reserved.memory_mib, Order::default());
-        Self { vcpus_percent, memory_percent, disk_percent, reserved_memory_mib, order }
+        let Ratios { vcpus_percent, memory_percent, disk_percent, .. } = Ratios::default();
+        Self { vcpus_percent, memory_percent, disk_percent, reserved_memory_mib: 512, order: Order::default() }
     }
 }
 
@@ -67,8 +66,7 @@ pub struct Ratios {
 
 impl Default for Ratios {
     fn default() -> Self {
-        let reserved = Resources { memory_mib: 512, ..Resources::default() };
-        Self { vcpus_percent: 1600, memory_percent: 100, disk_percent: 100, reserved }
+        Self { vcpus_percent: 1600, memory_percent: 100, disk_percent: 100, reserved: Resources::default() }
     }
 }
 
@@ -81,7 +79,8 @@ impl Ratios {
     /// What a host with so much may promise.
     #[must_use]
     pub(crate) fn capacity(&self, total: Resources) -> Resources {
-        let scale = |total: u64, reserved: u64, percent: u64| total.saturating_sub(reserved).saturating_mul(percent) / 100;
+        let scale =
+            |total: u64, reserved: u64, percent: u64| total.saturating_sub(reserved).saturating_mul(percent) / 100;
         Resources {
             vcpus: scale(total.vcpus, self.reserved.vcpus, self.vcpus_percent),
             memory_mib: scale(total.memory_mib, self.reserved.memory_mib, self.memory_percent),

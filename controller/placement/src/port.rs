@@ -230,7 +230,8 @@ mod tests {
             hostname: name.to_owned(),
             up: true,
             last_seen: Timestamp(0),
-            resources: HostResources { vcpus: 2, memory_mib, disk_gib: 100 },
+            // Beside what each host keeps.
+            resources: HostResources { vcpus: 2, memory_mib: memory_mib + 512, disk_gib: 100 },
             underlay_address: String::new(),
             physical_networks: Vec::new(),
             version: String::new(),

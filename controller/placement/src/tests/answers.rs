@@ -166,7 +166,7 @@ async fn candidates_are_claims_that_could_be_made() {
         };
         let resources = json!({"VCPU": 1, "MEMORY_MB": 512});
         let key = id.to_string();
-        let shown = json!({"VCPU": {"capacity": 32, "used": 1}, "MEMORY_MB": {"capacity": 4096, "used": 512}});
+        let shown = json!({"VCPU": {"capacity": 32, "used": 1}, "MEMORY_MB": {"capacity": 3584, "used": 512}});
         assert_eq!(
             get("1.10").await,
             json!({"allocation_requests": [{"allocations": [{"resource_provider": {"uuid": key}, "resources": resources}]}],

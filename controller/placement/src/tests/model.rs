@@ -45,7 +45,7 @@ impl Known {
 
     fn takes(&self, vcpus: u64, memory: u64) -> bool {
         let used = self.used();
-        !self.drained && vcpus <= 2 && used.0 + vcpus <= 32 && used.1 + memory <= self.memory_mib
+        !self.drained && vcpus <= 2 && used.0 + vcpus <= 32 && used.1 + memory <= self.memory_mib - 512
     }
 }
 

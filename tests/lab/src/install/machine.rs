@@ -9,6 +9,8 @@ use anyhow::{Context as _, Result, bail, ensure};
 use humilis_harness::exec;
 use std::{
     fs,
+    io::Write as _,
+    os::unix::net::UnixStream,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -97,6 +99,7 @@ impl Machine {
         qemu.args(["-nodefaults", "-display", "none", "-device", "virtio-rng-pci"]);
         qemu.arg("-chardev").arg(format!("file,id=c,append=on,path={}", self.serial().display()));
         qemu.args(["-serial", "chardev:c"]);
+        qemu.arg("-monitor").arg(format!("unix:{},server=on,wait=off", self.monitor().display()));
         qemu.args(["-uuid", &format!("5d8f3a10-7a1e-4a7e-9d0c-{:012x}", self.number)]);
         for (unit, file, readonly) in [(0, code, "on"), (1, self.folder.join("variables.fd"), "off")] {
             let file = file.display();
@@ -124,6 +127,27 @@ impl Machine {
         self.said = self.console().len();
         let qemu = qemu.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn();
         self.qemu = Some(qemu.context("cannot start QEMU")?);
+        Ok(())
+    }
+
+    /// Presses its power button, and waits until it is off.
+    ///
+    /// # Errors
+    /// When it stays on, or QEMU does not hear.
+    pub fn press(&mut self, limit: Duration) -> Result<()> {
+        let mut monitor = UnixStream::connect(self.monitor()).context("QEMU does not listen")?;
+        monitor.write_all(b"system_powerdown\n")?;
+        let end = Instant::now() + limit;
+        while !self.has_ended() {
+            ensure!(
+                Instant::now() < end,
+                "machine {} stays on after its button was pressed: {}",
+                self.number,
+                self.end()
+            );
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        self.cut();
         Ok(())
     }
 
@@ -176,6 +200,10 @@ impl Machine {
         let console = self.console();
         let lines: Vec<_> = console.lines().rev().take(30).collect();
         lines.into_iter().rev().collect::<Vec<_>>().join("\n")
+    }
+
+    fn monitor(&self) -> PathBuf {
+        self.folder.join("monitor")
     }
 
     fn serial(&self) -> PathBuf {

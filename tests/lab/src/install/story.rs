@@ -267,14 +267,14 @@ impl Story<'_> {
     /// first one is back, and all is as it was.
     fn alone(&mut self, guests: &[Guest; 2]) -> Result<()> {
         let [one, two] = guests;
-        self.machine(1)?.cut();
+        self.machine(1)?.press(BOOT)?;
         self.answers(two, "status", &format!("instance-id={}", two.id))?;
         self.machine(2)?.cut();
         self.switch_on(2)?;
         self.answers(two, "status", &format!("instance-id={}", two.id))?;
         let outside = format!("ping {OUTSIDE} {FULL}");
         self.answers(two, &outside, "ok")?;
-        self.say("without the controller, the second machine's guest runs on, and again after a power cut");
+        self.say("with the first machine switched off by its button, the second machine's guest runs on, and again after a power cut");
         self.switch_on(1)?;
         self.hypervisors()?;
         for guest in [one, two] {

@@ -69,6 +69,7 @@ pub fn prepare(arguments: &BuildArguments) -> Result<Inputs> {
     let plain = |c: char| c.is_ascii_alphanumeric() || ".~-".contains(c);
     ensure!(!version.is_empty() && version.len() <= 20 && version.chars().all(plain), "{version:?} is no version");
     setup::run(Need::Image)?;
+    eprintln!("Building the programs ...");
     let programs = build::product(Profile::Release)?;
     let key = arguments.key.as_deref().map(bundle::read).transpose()?;
     Ok(Inputs { programs, version, output: arguments.output()?, key })
@@ -219,7 +220,8 @@ impl Image {
     /// What was built, for people.
     pub fn summary(&self) -> Result<String> {
         let mut text = format!("Built in {:.0} s:\n", self.time.as_secs_f64());
-        for (file, what) in self.files().iter().zip([
+        let update = self.medium.as_ref().map(|medium| [medium.with_extension(""), medium.clone()]);
+        let described = self.files().into_iter().chain(update.into_iter().flatten()).zip([
             "the disk: write it to a stick or a disk",
             "the same, compressed",
             "the installer: write it to a stick",
@@ -230,8 +232,11 @@ impl Image {
             "network boot: the kernel",
             "network boot: initial RAM disk with the root, and with what the installer needs",
             "network boot: command line",
-        ]) {
-            let mib = fs::metadata(file)?.len() as f64 / 1048576.0;
+            "update: both, signed; for `controller update add`",
+            "update: the same, for a stick",
+        ]);
+        for (file, what) in described {
+            let mib = fs::metadata(&file)?.len() as f64 / 1048576.0;
             text.push_str(&format!("{mib:8.1} MiB  {}  {what}\n", file.display()));
         }
         text.push_str(&format!("{:12}  {}  packages, licences, hashes", "", self.manifest.display()));
