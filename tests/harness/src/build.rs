@@ -2,7 +2,7 @@
 
 use crate::{exec, paths};
 use anyhow::Result;
-use std::{path::PathBuf, process::Command};
+use std::{env, path::PathBuf, process::Command};
 
 /// How programs are built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +34,20 @@ pub fn programs(profile: Profile) -> Result<Programs> {
     Ok(Programs { guest: guest()?, ..product(profile)? })
 }
 
+/// The cargo that runs this program, else the one on the path. Not the one that built it: only rustup's own hands its choice of a
+/// toolchain to the compiler. It does not hear of the package that runs: some build scripts would run again, and all above them be
+/// built anew, each time cargo is called from here and from a shell by turns.
+#[must_use]
+pub fn cargo() -> Command {
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let ours = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+    let ours = env::vars_os().map(|(name, _)| name).filter(|name| name.to_str().is_some_and(ours));
+    for name in ours {
+        cargo.env_remove(name);
+    }
+    cargo
+}
+
 /// Builds what an operator gets, without the small guest.
 ///
 /// # Errors
@@ -43,7 +57,7 @@ pub fn product(profile: Profile) -> Result<Programs> {
     if named().is_some() {
         return Ok(built);
     }
-    let mut cargo = Command::new(paths::cargo());
+    let mut cargo = cargo();
     cargo.current_dir(paths::root()).args(["build", "--quiet", "-p", "controller", "-p", "hostd", "-p", "vmm"]);
     cargo.env("CARGO_TARGET_DIR", paths::target());
     if profile == Profile::Release {
@@ -66,7 +80,7 @@ pub fn built(profile: Profile) -> Programs {
 }
 
 fn named() -> Option<PathBuf> {
-    std::env::var_os("HUMILIS_PROGRAMS").map(PathBuf::from)
+    env::var_os("HUMILIS_PROGRAMS").map(PathBuf::from)
 }
 
 /// Builds the small guest of our own.
@@ -76,7 +90,7 @@ fn named() -> Option<PathBuf> {
 pub fn guest() -> Result<PathBuf> {
     let target = paths::target().join("guest");
     let manifest = paths::root().join("tests/guest/program/Cargo.toml");
-    let mut cargo = Command::new(paths::cargo());
+    let mut cargo = cargo();
     cargo.args(["build", "--quiet", "--release", "--manifest-path"]).arg(manifest).arg("--target-dir").arg(&target);
     exec::show(cargo.env_remove("RUSTFLAGS"))?;
     Ok(target.join("release/humilis-guest"))

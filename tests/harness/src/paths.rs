@@ -23,10 +23,3 @@ pub fn target() -> PathBuf {
 pub fn cache() -> PathBuf {
     std::env::var_os("HUMILIS_CACHE").map_or_else(|| target().join("humilis-cache"), PathBuf::from)
 }
-
-/// The cargo that runs this program, else the one on the path. Not the one that built it: only rustup's own hands its choice of a
-/// toolchain to the compiler.
-#[must_use]
-pub fn cargo() -> std::ffi::OsString {
-    std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
-}

@@ -1,7 +1,7 @@
 //! `cargo xtask fuzz`: libFuzzer on stable Rust. The counters that lead it are a pass of the compiler's back end.
 
 use anyhow::{Result, bail};
-use humilis_harness::{exec, paths};
+use humilis_harness::{build, exec, paths};
 use std::{fs, process::Command};
 
 /// What is fuzzed; each is a program of `tests/fuzz`.
@@ -27,7 +27,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let all: Vec<String> = TARGETS.iter().map(|&target| target.to_owned()).collect();
     let targets = if arguments.targets.is_empty() { &all } else { &arguments.targets };
     let folder = paths::target().join("fuzz");
-    let mut build = Command::new(paths::cargo());
+    let mut build = build::cargo();
     build.args(["build", "--quiet", "--release", "--bins", "--target", "x86_64-unknown-linux-gnu", "--manifest-path"]);
     build.arg(paths::root().join("tests/fuzz/Cargo.toml")).arg("--target-dir").arg(&folder);
     println!("Building with counters (minutes, the first time) ...");

@@ -5,7 +5,6 @@ use humilis_harness::{
     build::{self, Profile},
     exec, paths,
 };
-use std::process::Command;
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -32,7 +31,7 @@ struct Fleet {
 pub fn run(arguments: &Arguments) -> Result<()> {
     let What::Fleet(fleet) = &arguments.what;
     let programs = build::product(if fleet.dev { Profile::Dev } else { Profile::Release })?;
-    let mut cargo = Command::new(paths::cargo());
+    let mut cargo = build::cargo();
     cargo.current_dir(paths::root()).env("CARGO_TARGET_DIR", paths::target()).args([
         "run",
         "--quiet",

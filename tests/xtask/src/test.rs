@@ -47,7 +47,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 }
 
 fn cargo(words: &[&str]) -> Command {
-    let mut cargo = Command::new(paths::cargo());
+    let mut cargo = build::cargo();
     cargo.current_dir(paths::root()).env("CARGO_TARGET_DIR", paths::target()).args(words);
     cargo
 }

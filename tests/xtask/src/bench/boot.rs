@@ -5,7 +5,6 @@ use crate::setup::{self, Need};
 use anyhow::Result;
 use humilis_harness::{build as programs, exec, paths};
 use humilis_lab::boot::{self, Guest, Subjects};
-use std::process::Command;
 
 /// Measured by the same method on the same machine.
 const LINUX_PEERS: &[(&str, f64)] =
@@ -56,7 +55,7 @@ pub fn run(arguments: &Arguments) -> Result<Vec<Figure>> {
 }
 
 fn build(title: &str, what: &[&str]) -> Result<()> {
-    let mut cargo = Command::new(paths::cargo());
+    let mut cargo = programs::cargo();
     cargo.current_dir(paths::root()).env("CARGO_TARGET_DIR", paths::target()).arg("build").args(what);
     exec::step(title, &paths::cache().join("bench-boot.log"), &mut cargo)
 }
