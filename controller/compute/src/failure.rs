@@ -14,6 +14,13 @@ use controller_web::ApiError;
 #[derive(Debug)]
 pub struct Failure(pub ApiError);
 
+impl Failure {
+    /// Whether two transactions stopped each other, and this one was ended: the same may succeed at once.
+    pub(crate) fn is_crossing(&self) -> bool {
+        self.0.causes().filter_map(|cause| cause.downcast_ref::<DbError>()).any(DbError::is_crossing)
+    }
+}
+
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         self.0.into_response()

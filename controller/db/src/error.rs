@@ -16,7 +16,7 @@ pub enum DbError {
     /// The row refers to one that is not there, or is itself referred to.
     #[error("a row refers to one that does not exist, or is still referred to")]
     ForeignKeyViolation,
-    /// Somebody else held a lock for too long, or two transactions crossed: try again.
+    /// Somebody else held a lock or all connections for too long, or two transactions crossed: try again.
     #[error("the database is busy")]
     Busy(#[source] sqlx::Error),
     /// The URL names neither SQLite nor PostgreSQL.
@@ -59,6 +59,16 @@ impl DbError {
         matches!(self, Self::Busy(_))
     }
 
+    /// Whether two crossed and one of them had to yield: the same may succeed at once. Where it was waited in vain, for a lock or
+    /// for a connection, asking again only adds to what is too much already.
+    #[must_use]
+    pub fn is_crossing(&self) -> bool {
+        match self {
+            Self::Busy(source) => source.as_database_error().is_some_and(is_crossing),
+            _ => false,
+        }
+    }
+
     /// For a value that a store cannot read back.
     pub fn corrupt(column: &str, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Corrupt { column: column.to_owned(), source: source.into() }
@@ -89,11 +99,41 @@ fn unique(error: &dyn DatabaseError) -> DbError {
     DbError::UniqueViolation { table: table.to_owned(), constraint: error.constraint().unwrap_or(columns).to_owned() }
 }
 
-/// SQLite: BUSY and LOCKED with their extended codes; PostgreSQL: serialization failure, deadlock, lock not available.
+/// Crossings, and PostgreSQL's lock not available.
 fn is_busy(error: &dyn DatabaseError) -> bool {
+    is_crossing(error) || error.code().as_deref() == Some("55P03")
+}
+
+/// SQLite: BUSY and LOCKED with their extended codes; PostgreSQL: serialization failure, deadlock.
+fn is_crossing(error: &dyn DatabaseError) -> bool {
     match error.code().as_deref() {
-        Some("40001" | "40P01" | "55P03") => true,
+        Some("40001" | "40P01") => true,
         Some(code) => code.parse::<u32>().is_ok_and(|code| code < 4096 && matches!(code & 0xff, 5 | 6)),
         None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Db, DbError, Dialect, testing::databases};
+
+    async fn fail(db: &Db, state: &str) -> DbError {
+        let raise = format!("DO $$ BEGIN RAISE EXCEPTION 'x' USING ERRCODE = '{state}'; END $$");
+        let mut conn = db.read().await.unwrap();
+        sqlx::raw_sql(sqlx::AssertSqlSafe(raise)).execute(&mut *conn).await.unwrap_err().into()
+    }
+
+    #[tokio::test]
+    async fn a_crossing_is_told_from_waiting_in_vain() {
+        for db in databases().await.into_iter().filter(|db| db.dialect() == Dialect::Postgres) {
+            for (state, busy, crossing) in
+                [("40001", true, true), ("40P01", true, true), ("55P03", true, false), ("57014", false, false)]
+            {
+                let error = fail(&db, state).await;
+                assert_eq!((error.is_busy(), error.is_crossing()), (busy, crossing), "{state}: {error:?}");
+            }
+        }
+        let error = DbError::from(sqlx::Error::PoolTimedOut);
+        assert!(error.is_busy() && !error.is_crossing());
     }
 }

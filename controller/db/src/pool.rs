@@ -1,4 +1,7 @@
-//! The pools: one writing and a few reading connections to SQLite, one pool to PostgreSQL.
+//! The pools: one writing and a few reading connections to SQLite, one pool to PostgreSQL and another for its locks.
+//!
+//! Who has a connection to PostgreSQL does not ask for a second one: where all do so, all wait for each other. Tests have a pool
+//! of one.
 
 use crate::{DbError, Dialect, Tx, log::Log};
 use sqlx::{
@@ -20,6 +23,11 @@ const SQLITE_READERS: u32 = 4;
 const POSTGRES_CONNECTIONS: usize = 4;
 const POSTGRES_LEAST: usize = 8;
 const POSTGRES_MOST: usize = 32;
+/// Locks that one controller holds at once. Their connections are their own: a lock is held for as long as some work takes, and
+/// that work asks the pool.
+const POSTGRES_LOCKS: u32 = 16;
+/// So long a lock's connection stays open for the next one.
+const LOCK_IDLE: Duration = Duration::from_secs(60);
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(15);
 /// A connection to PostgreSQL that was idle for so long is asked whether it still is one. All were when they were given back.
 const STALE: Duration = Duration::from_millis(100);
@@ -29,6 +37,8 @@ const STALE: Duration = Duration::from_millis(100);
 pub struct Db {
     writer: sqlx::AnyPool,
     reader: sqlx::AnyPool,
+    // SQLite has no locks.
+    locks: Option<sqlx::AnyPool>,
     dialect: Dialect,
     // PostgreSQL syncs its own.
     log: Option<Arc<Log>>,
@@ -42,22 +52,29 @@ impl Db {
     /// # Errors
     /// The URL is unknown or the database cannot be reached.
     pub async fn open(url: &str) -> Result<Self, DbError> {
+        Self::open_with(url, postgres_connections(), ACQUIRE_TIMEOUT).await
+    }
+
+    /// The same with so many connections to PostgreSQL, and so much time to wait for one.
+    pub(crate) async fn open_with(url: &str, postgres: u32, patience: Duration) -> Result<Self, DbError> {
         sqlx::any::install_default_drivers();
         let dialect = Dialect::of(url)?;
-        let writers = match dialect {
-            Dialect::Sqlite => 1,
-            Dialect::Postgres => postgres_connections(),
-        };
-        let writer = connect(url, dialect, true, writers).await?;
-        let reader = match dialect {
-            Dialect::Sqlite => connect(url, dialect, false, SQLITE_READERS).await?,
-            Dialect::Postgres => writer.clone(),
-        };
-        let log = match dialect {
-            Dialect::Sqlite => Some(Log::of(SqliteConnectOptions::from_str(url)?.get_filename().to_owned())),
-            Dialect::Postgres => None,
-        };
-        Ok(Self { writer, reader, dialect, log: log.map(Arc::new) })
+        let options = AnyConnectOptions::from_str(url)?.disable_statement_logging();
+        let pool = |writes, connections| pool(dialect, writes, connections).acquire_timeout(patience);
+        Ok(match dialect {
+            Dialect::Sqlite => Self {
+                writer: pool(true, 1).connect_with(options.clone()).await?,
+                reader: pool(false, SQLITE_READERS).connect_with(options).await?,
+                locks: None,
+                dialect,
+                log: Some(Arc::new(Log::of(SqliteConnectOptions::from_str(url)?.get_filename().to_owned()))),
+            },
+            Dialect::Postgres => {
+                let shared = pool(true, postgres).connect_with(options.clone()).await?;
+                let locks = pool(true, POSTGRES_LOCKS).idle_timeout(LOCK_IDLE).connect_lazy_with(options);
+                Self { writer: shared.clone(), reader: shared, locks: Some(locks), dialect, log: None }
+            }
+        })
     }
 
     /// A connection for reading. On SQLite it refuses to write.
@@ -78,6 +95,12 @@ impl Db {
         Ok(Tx::new(self.writer.begin_with(self.dialect.begin()).await?, self.log.clone()))
     }
 
+    /// Starts a transaction that only holds a lock; `None` where there are no locks.
+    pub(crate) async fn begin_lock(&self) -> Result<Option<Tx>, DbError> {
+        let Some(locks) = &self.locks else { return Ok(None) };
+        Ok(Some(Tx::new(locks.begin_with(self.dialect.begin()).await?, None)))
+    }
+
     /// Which database it is.
     #[must_use]
     pub fn dialect(&self) -> Dialect {
@@ -88,6 +111,9 @@ impl Db {
     pub async fn close(&self) {
         self.reader.close().await;
         self.writer.close().await;
+        if let Some(locks) = &self.locks {
+            locks.close().await;
+        }
     }
 }
 
@@ -97,12 +123,10 @@ fn postgres_connections() -> u32 {
     u32::try_from(wanted).unwrap_or(1)
 }
 
-async fn connect(url: &str, dialect: Dialect, writes: bool, connections: u32) -> Result<sqlx::AnyPool, DbError> {
-    let options = AnyConnectOptions::from_str(url)?.disable_statement_logging();
+fn pool(dialect: Dialect, writes: bool, connections: u32) -> AnyPoolOptions {
     let setup = dialect.setup(writes);
-    let pool = AnyPoolOptions::new()
+    AnyPoolOptions::new()
         .max_connections(connections)
-        .acquire_timeout(ACQUIRE_TIMEOUT)
         .idle_timeout(None)
         .max_lifetime(None)
         .test_before_acquire(false)
@@ -117,9 +141,6 @@ async fn connect(url: &str, dialect: Dialect, writes: bool, connections: u32) ->
         .after_connect(move |connection, _| {
             Box::pin(async move { sqlx::raw_sql(setup).execute(connection).await.map(|_| ()) })
         })
-        .connect_with(options)
-        .await?;
-    Ok(pool)
 }
 
 /// A connection for reading; `&mut *conn` is what a query executes on.

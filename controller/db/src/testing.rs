@@ -1,5 +1,8 @@
 //! Fresh databases for store tests: always a SQLite file, and a PostgreSQL database where `TEST_POSTGRES_URL` names a server.
 //!
+//! PostgreSQL is asked over one connection: tasks get it in turn, and whoever has it and wants another fails with
+//! [`DbError::Busy`] after [`PATIENCE`]. In service, where the connections are more, all would wait for each other now and then.
+//!
 //! ```no_run
 //! # async fn test() {
 //! for db in controller_db::testing::databases().await {
@@ -13,7 +16,11 @@ use sqlx::{AssertSqlSafe, Connection};
 use std::{
     ops::Deref,
     sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
 };
+
+/// Less than in service, so that a test soon fails; more than tasks in turn need on a machine that is busy.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A database that is gone when this is dropped.
 #[derive(Debug)]
@@ -59,7 +66,7 @@ async fn postgres(server: &str) -> Result<TestDb, DbError> {
     administer(server, format!("DROP DATABASE IF EXISTS {name}")).await?;
     administer(server, format!("CREATE DATABASE {name}")).await?;
     let (base, _) = server.rsplit_once('/').unwrap_or((server, ""));
-    let db = Db::open(&format!("{base}/{name}")).await?;
+    let db = Db::open_with(&format!("{base}/{name}"), 1, PATIENCE).await?;
     Ok(TestDb { db, _directory: None, postgres: Some((server.to_owned(), name)) })
 }
 
@@ -83,5 +90,22 @@ impl Drop for TestDb {
             }
         });
         let _ = cleaner.join();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Dialect;
+
+    #[tokio::test]
+    async fn on_postgresql_nobody_gets_a_second_connection() {
+        for db in databases().await.into_iter().filter(|db| db.dialect() == Dialect::Postgres) {
+            let held = db.read().await.unwrap();
+            let nested = db.begin().await.unwrap_err();
+            assert!(nested.is_busy() && !nested.is_crossing(), "{nested:?}");
+            drop(held);
+            db.begin().await.unwrap();
+        }
     }
 }

@@ -200,7 +200,8 @@ impl Identity {
         Ok(())
     }
 
-    /// The epoch of cached tokens. No I/O as long as the task that looks at the database keeps up.
+    /// The epoch of cached tokens. No I/O as long as the task that looks at the database keeps up; else a connection is taken, so
+    /// who has one must not ask.
     pub(crate) async fn epoch(&self) -> Result<i64, DbError> {
         if self.db.dialect() != Dialect::Sqlite && !self.cache.is_fresh(Instant::now()) {
             // One looks for all that wait.

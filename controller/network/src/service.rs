@@ -133,7 +133,11 @@ impl NetworkService {
 
 /// Whether the same may succeed when it is tried again at once.
 pub(crate) fn is_collision(error: &Error) -> bool {
-    matches!(error, Error::ConcurrentUpdate | Error::Database(DbError::Busy(_) | DbError::UniqueViolation { .. }))
+    match error {
+        Error::ConcurrentUpdate | Error::Database(DbError::UniqueViolation { .. }) => true,
+        Error::Database(error) => error.is_crossing(),
+        _ => false,
+    }
 }
 
 /// A transaction, and what it means for the hosts.

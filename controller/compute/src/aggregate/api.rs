@@ -103,6 +103,7 @@ async fn update(
     let version = context.microversion().minor;
     UPDATE.check(&body, version)?;
     let wanted = &body["aggregate"];
+    let usages = compute.placement.usages().await?;
     let mut tx = compute.db.begin().await?;
     let mut aggregate = find(&mut tx, &id).await?;
     if let Some(name) = wanted["name"].as_str() {
@@ -110,7 +111,7 @@ async fn update(
     }
     if let Some(zone) = wanted.get("availability_zone") {
         change_api::put(&mut aggregate, ZONE, zone.as_str())?;
-        let moved = compute.check_zones(&mut tx, &aggregate).await;
+        let moved = compute.check_zones(&mut tx, &aggregate, &usages).await;
         moved.map_err(|reason| refused("update", aggregate.id, reason))?;
     }
     let aggregate = save(&mut tx, aggregate, &context).await?;

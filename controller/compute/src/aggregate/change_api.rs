@@ -7,7 +7,7 @@ use crate::schema::{Format, Schema, formatted, object, text};
 use crate::{Compute, Failure};
 use axum::extract::{Path, State};
 use controller_db::{Connection, DbError};
-use controller_ports::Unavailable;
+use controller_ports::placement::HostUsage;
 use controller_web::{Context, Json, Target};
 use serde_json::Value;
 use std::sync::LazyLock;
@@ -31,12 +31,6 @@ pub(super) enum NotSo {
 
 impl From<DbError> for NotSo {
     fn from(error: DbError) -> Self {
-        Self::Failed(error.into())
-    }
-}
-
-impl From<Unavailable> for NotSo {
-    fn from(error: Unavailable) -> Self {
         Self::Failed(error.into())
     }
 }
@@ -82,13 +76,14 @@ impl Compute {
         if !self.fleet.hosts().await?.iter().any(|known| known.hostname == host) {
             return Err(not_found(format!("Compute host {host} could not be found.")));
         }
+        let usages = self.placement.usages().await?;
         let mut tx = self.db.begin().await?;
         let mut aggregate = find(&mut tx, id).await?;
         if aggregate.hosts.iter().any(|known| known == host) {
             return Err(conflict(format!("Aggregate {} already has host {host}.", aggregate.id)));
         }
         aggregate.hosts.push(host.to_owned());
-        let moved = self.check_zones(&mut tx, &aggregate).await;
+        let moved = self.check_zones(&mut tx, &aggregate, &usages).await;
         moved.map_err(|reason| busy("add_host_to_aggregate", aggregate.id, reason))?;
         store::add_host(&mut tx, aggregate.id, host, context.now()).await?;
         let aggregate = save(&mut tx, aggregate, context).await?;
@@ -97,13 +92,14 @@ impl Compute {
     }
 
     async fn remove_host(&self, context: &Context, id: &str, host: &str) -> Result<Aggregate, Failure> {
+        let usages = self.placement.usages().await?;
         let mut tx = self.db.begin().await?;
         let mut aggregate = find(&mut tx, id).await?;
         if !aggregate.hosts.iter().any(|known| known == host) {
             return Err(not_found(format!("Aggregate {} has no host {host}.", aggregate.id)));
         }
         aggregate.hosts.retain(|known| known != host);
-        let moved = self.check_zones(&mut tx, &aggregate).await;
+        let moved = self.check_zones(&mut tx, &aggregate, &usages).await;
         moved.map_err(|reason| busy("remove_host_from_aggregate", aggregate.id, reason))?;
         store::remove_host(&mut tx, aggregate.id, host).await?;
         let aggregate = save(&mut tx, aggregate, context).await?;
@@ -117,20 +113,27 @@ impl Compute {
         id: &str,
         metadata: &Value,
     ) -> Result<Aggregate, Failure> {
+        let usages = self.placement.usages().await?;
         let mut tx = self.db.begin().await?;
         let mut aggregate = find(&mut tx, id).await?;
         for (key, value) in metadata.as_object().into_iter().flatten() {
             put(&mut aggregate, key, value.as_str())?;
         }
-        let moved = self.check_zones(&mut tx, &aggregate).await;
+        let moved = self.check_zones(&mut tx, &aggregate, &usages).await;
         moved.map_err(|reason| refused("update aggregate metadata", aggregate.id, reason))?;
         let aggregate = save(&mut tx, aggregate, context).await?;
         tx.commit().await?;
         Ok(aggregate)
     }
 
-    /// No host may be in two zones, and none with servers may move into another.
-    pub(super) async fn check_zones(&self, connection: &mut Connection, changed: &Aggregate) -> Result<(), NotSo> {
+    /// No host may be in two zones, and none with servers may move into another. The usages are asked for before the connection is
+    /// taken, as placement takes one too; a server that comes meanwhile was sent by the zones from before.
+    pub(super) async fn check_zones(
+        &self,
+        connection: &mut Connection,
+        changed: &Aggregate,
+        usages: &[HostUsage],
+    ) -> Result<(), NotSo> {
         let mut aggregates = store::list(connection).await?;
         let before = Zones::new(&self.config.availability_zone, &aggregates);
         aggregates.retain(|other| other.id != changed.id);
@@ -143,7 +146,6 @@ impl Compute {
         }
         aggregates.push(changed.clone());
         let after = Zones::new(&self.config.availability_zone, &aggregates);
-        let usages = self.placement.usages().await?;
         let mut used = usages.iter().filter(|usage| usage.servers > 0);
         if used.any(|usage| before.of(&usage.hostname) != after.of(&usage.hostname)) {
             return Err(NotSo::Said("One or more hosts contain instances in this zone"));

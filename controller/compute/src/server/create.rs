@@ -21,6 +21,9 @@ use controller_web::{Context, Target};
 use rand::Rng;
 use std::collections::{BTreeSet, HashSet};
 
+/// How often it is tried when others claim at the same time.
+const ATTEMPTS: usize = 5;
+
 /// What was accepted.
 pub(crate) struct Accepted {
     pub(crate) servers: Vec<Server>,
@@ -46,17 +49,29 @@ impl Compute {
         let plan = self.plan(context, &request).await?;
         let admin_password = plan.spec.admin_password.clone();
         let reservation_id = plan.spec.reservation_id.clone();
+        let mut attempt = 1;
+        let servers = loop {
+            match self.accept(context, &plan, &request).await {
+                // Two that claim room on the same hosts, each in its own order, stop each other; one of them is told.
+                Err(failure) if attempt < ATTEMPTS && failure.is_crossing() => attempt += 1,
+                done => break done?,
+            }
+        };
+        Ok(Accepted { servers, admin_password, reservation_id })
+    }
+
+    /// All of them, or none.
+    async fn accept(&self, context: &Context, plan: &Plan, request: &CreateRequest) -> Result<Vec<Server>, Failure> {
         let mut tx = self.db.begin().await?;
         store::lock_project(&mut tx, &plan.project).await?;
-        let count = self.count(&mut tx, &plan, &request).await?;
+        let count = self.count(&mut tx, plan, request).await?;
         let mut servers = Vec::new();
         let mut constraints = plan.constraints.clone();
         for index in 0..count {
-            let server = self.place(&mut tx, context, &plan, &request, (index, count), &mut constraints).await?;
-            servers.push(server);
+            servers.push(self.place(&mut tx, context, plan, request, (index, count), &mut constraints).await?);
         }
         tx.commit().await?;
-        Ok(Accepted { servers, admin_password, reservation_id })
+        Ok(servers)
     }
 
     async fn plan(&self, context: &Context, request: &CreateRequest) -> Result<Plan, Failure> {

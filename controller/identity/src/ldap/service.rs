@@ -83,10 +83,14 @@ impl Directory for Foreign {
     async fn look(&self, identity: &Identity, who: Who<'_>) -> Result<(), IdentityError> {
         let person = match who {
             Who::Name(name) => self.ldap.person_named(name).await?,
-            Who::Id(id) => match store::local_id(&mut *identity.db.read().await?, id).await? {
-                None => None,
-                Some(local) => self.ldap.person_with_id(&local).await?,
-            },
+            Who::Id(id) => {
+                // The connection is given back before the directory is asked.
+                let local = store::local_id(&mut *identity.db.read().await?, id).await?;
+                match local {
+                    None => None,
+                    Some(local) => self.ldap.person_with_id(&local).await?,
+                }
+            }
         };
         if let Some(person) = person {
             let teams = self.ldap.teams_of(&person).await?;

@@ -2,6 +2,7 @@
 
 mod access_keys;
 mod bad_input;
+mod connections;
 mod delegation;
 mod domain_config;
 mod events;

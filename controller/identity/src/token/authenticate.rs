@@ -110,7 +110,7 @@ impl Identity {
                 let scoped = scope.map(|scope| Payload { scope, ..payload.clone() });
                 if let Some(scoped) = scoped
                     // A default project that is gone, or where the user has no role any more, is passed over in silence.
-                    && let Ok(checked) = self.resolve(&mut conn, &scoped, now).await
+                    && let Ok(checked) = self.resolve(&mut conn, &scoped, now, epoch).await
                 {
                     return Ok(self.issued(&scoped, checked, epoch));
                 }
@@ -118,7 +118,7 @@ impl Identity {
             Wanted::Trust(id) => trust = Some(self.scope_by_trust(&mut conn, &mut payload, &id).await?),
             wanted => payload.scope = find_scope(&mut conn, wanted).await?,
         }
-        let checked = self.resolve(&mut conn, &payload, now).await?;
+        let checked = self.resolve(&mut conn, &payload, now, epoch).await?;
         drop(conn);
         if let Some(trust) = trust {
             self.consume_trust(&trust).await?;

@@ -31,8 +31,9 @@ impl Identity {
         };
         // A token's seal knows whole seconds only.
         let issued_at = Timestamp(now.0 / 1_000_000 * 1_000_000);
+        let epoch = self.epoch().await?;
         let mut conn = self.db.read().await?;
-        let checked = self.resolve(&mut conn, &payload, issued_at).await?;
+        let checked = self.resolve(&mut conn, &payload, issued_at, epoch).await?;
         Ok((self.seal_token(&payload), checked.info))
     }
 }

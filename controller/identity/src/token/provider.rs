@@ -53,15 +53,16 @@ impl Identity {
         }
         let (payload, issued_at) = self.open_token(token, 0)?;
         let mut conn = self.db.read().await?;
-        let Checked { info, until } = self.resolve(&mut conn, &payload, issued_at).await?;
+        let Checked { info, until } = self.resolve(&mut conn, &payload, issued_at, epoch).await?;
         Ok(self.cache.put(token, epoch, info, until))
     }
 
     /// What a token says that may have ended so long ago: long work that began with it may go on.
     pub(crate) async fn validate_late(&self, token: &str, seconds: i64) -> Result<Arc<TokenInfo>, IdentityError> {
         let (payload, issued_at) = self.open_token(token, seconds)?;
+        let epoch = self.epoch().await?;
         let mut conn = self.db.read().await?;
-        Ok(Arc::new(self.resolve(&mut conn, &payload, issued_at).await?.info))
+        Ok(Arc::new(self.resolve(&mut conn, &payload, issued_at, epoch).await?.info))
     }
 
     /// Seals a payload that was resolved before.
@@ -103,14 +104,16 @@ impl Identity {
     }
 
     /// Looks everything up that a payload names. Fails like a wrong password where the user or the scope is gone, disabled or
-    /// without roles, and where the token was revoked.
+    /// without roles, and where the token was revoked. The epoch is that from before `conn` was asked for: to ask for it may take a
+    /// connection too.
     pub(crate) async fn resolve(
         &self,
         conn: &mut Connection,
         payload: &Payload,
         issued_at: Timestamp,
+        epoch: i64,
     ) -> Result<Checked, IdentityError> {
-        let standing = self.standing(conn, payload).await?;
+        let standing = self.standing(conn, payload, epoch).await?;
         if self.is_revoked(conn, payload, &payload.user_id, issued_at).await? {
             return Err(IdentityError::Unauthorized("the token was revoked"));
         }
@@ -147,8 +150,13 @@ impl Identity {
     }
 
     /// The user and the scope that a payload names, and the roles that the user has there without anybody's help.
-    async fn standing(&self, conn: &mut Connection, payload: &Payload) -> Result<Arc<Standing>, IdentityError> {
-        let (epoch, key) = (self.epoch().await?, (payload.user_id.clone(), payload.scope.clone()));
+    async fn standing(
+        &self,
+        conn: &mut Connection,
+        payload: &Payload,
+        epoch: i64,
+    ) -> Result<Arc<Standing>, IdentityError> {
+        let key = (payload.user_id.clone(), payload.scope.clone());
         if let Some(known) = self.cache.standings.get(&key, epoch) {
             return Ok(known);
         }

@@ -38,6 +38,7 @@ impl From<ImageError> for ApiError {
             }
             ImageError::NotShared => Self::forbidden("Only shared images have members."),
             ImageError::Forbidden(message) => Self::forbidden(message),
+            ImageError::Db(source) if source.is_busy() => Self::unavailable(source),
             ImageError::Db(source) => Self::internal(source),
             ImageError::Store(source) => Self::internal(source),
         }
@@ -59,5 +60,18 @@ fn told(error: &dyn std::error::Error) -> String {
     match error.source() {
         Some(source) => format!("{error}: {}", told(source)),
         None => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use controller_db::DbError;
+
+    #[test]
+    fn a_busy_database_is_no_failure_of_this_service() {
+        let status = |error: sqlx::Error| ApiError::from(ImageError::Db(DbError::from(error))).status();
+        assert_eq!(status(sqlx::Error::PoolTimedOut), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(status(sqlx::Error::WorkerCrashed), StatusCode::INTERNAL_SERVER_ERROR);
     }
 }

@@ -8,7 +8,7 @@ use crate::content::{ContentStore, Upload};
 use crate::member::{Member, MemberStatus, store as member_store};
 use controller_base::id::{ImageId, ProjectId};
 use controller_base::{Clock, Generation};
-use controller_db::{Db, Tx};
+use controller_db::{Connection, Db, Tx};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
@@ -98,23 +98,11 @@ impl ImageService {
         let mut conn = self.db.read().await?;
         let image = store::get(&mut conn, id).await?.ok_or(ImageError::NotFound(id))?;
         if let Viewer::Project(project) = viewer
-            && !self.sees(&image, project).await?
+            && !sees(&mut conn, &image, project).await?
         {
             return Err(ImageError::NotFound(id));
         }
         Ok(image)
-    }
-
-    async fn sees(&self, image: &Image, project: &ProjectId) -> Result<bool, ImageError> {
-        match image.visibility {
-            _ if image.owner == *project => Ok(true),
-            Visibility::Public | Visibility::Community => Ok(true),
-            Visibility::Private => Ok(false),
-            Visibility::Shared => {
-                let mut conn = self.db.read().await?;
-                Ok(member_store::get(&mut conn, image.id, project.as_str()).await?.is_some())
-            }
-        }
     }
 
     /// The image as a patch would leave it, not yet stored.
@@ -258,5 +246,14 @@ impl ImageService {
             return Err(ImageError::NoMember { image: image.id, member: project.to_owned() });
         }
         Ok(tx.commit().await?)
+    }
+}
+
+async fn sees(conn: &mut Connection, image: &Image, project: &ProjectId) -> Result<bool, ImageError> {
+    match image.visibility {
+        _ if image.owner == *project => Ok(true),
+        Visibility::Public | Visibility::Community => Ok(true),
+        Visibility::Private => Ok(false),
+        Visibility::Shared => Ok(member_store::get(conn, image.id, project.as_str()).await?.is_some()),
     }
 }

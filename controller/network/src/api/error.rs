@@ -6,6 +6,9 @@ use http::StatusCode;
 
 impl From<Error> for ApiError {
     fn from(error: Error) -> Self {
+        if matches!(&error, Error::Database(source) if source.is_busy()) {
+            return Self::unavailable(error);
+        }
         let status = match error.class() {
             Class::NotFound => StatusCode::NOT_FOUND,
             Class::BadRequest => StatusCode::BAD_REQUEST,

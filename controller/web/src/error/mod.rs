@@ -169,6 +169,12 @@ impl ApiError {
         self
     }
 
+    /// What the log is told of why, and what that came of, and so on.
+    pub fn causes(&self) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {
+        let first = self.0.source.as_deref().map(|source| source as &(dyn std::error::Error + 'static));
+        std::iter::successors(first, |error| error.source())
+    }
+
     /// The status.
     #[must_use]
     pub fn status(&self) -> StatusCode {
