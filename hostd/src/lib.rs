@@ -24,7 +24,6 @@ pub mod local;
 pub mod metrics;
 mod network;
 mod notify;
-mod numa;
 mod resources;
 pub mod screen;
 pub mod sharing;

@@ -1,6 +1,7 @@
 //! What this host is and offers, for its greeting.
 
-use crate::{config::Config, cpu, numa, update};
+use crate::{config::Config, cpu, update};
+use hostd_kit::numa;
 use humilis_proto::federation as wire;
 use nix::sys::statvfs::statvfs;
 use sha2::{Digest, Sha256};
@@ -18,9 +19,13 @@ pub fn hello(config: &Config) -> wire::Hello {
         instance: instance().to_owned(),
         machine: machine(),
         appliance_version: update::running().ok().flatten().unwrap_or_default(),
-        numa_nodes: numa::nodes(),
+        numa_nodes: numa::nodes().into_iter().map(numa_node).collect(),
         cpu: Some(cpu::found()),
     }
+}
+
+fn numa_node(node: numa::Node) -> wire::NumaNode {
+    wire::NumaNode { number: node.number, cpus: node.cpus, memory_mib: node.memory_mib }
 }
 
 /// This process: the kernel's random word, taken once.

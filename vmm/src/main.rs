@@ -28,6 +28,12 @@ fn main() -> ExitCode {
 fn start() -> Result<Machine, Box<dyn std::error::Error>> {
     let bytes = vmm_sys::descriptor::read_whole(vmm_sys::descriptor::adopt(SPEC_FD)?, MAX_SPEC)?;
     let spec: GuestSpec = vmm_control::frame::decode(&bytes)?;
+    // Threads and memory that come later inherit it.
+    if let Some(near) = &spec.near
+        && let Err(error) = vmm_sys::near::stay(near.node, &near.cpus)
+    {
+        vmm::log!("the guest is not near NUMA node {}: {error}", near.node);
+    }
     let (plan, confinement) = Plan::new(spec)?;
     if let Some(confinement) = confinement {
         confinement.enter()?;

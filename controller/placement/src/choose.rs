@@ -16,7 +16,8 @@ pub(crate) fn suits(
     ratios: &Ratios,
     now: Timestamp,
 ) -> bool {
-    accepts(provider, wanted, ratios, now) && allowed(provider, constraints)
+    let near = || !constraints.one_node || provider.nodes.iter().any(|node| node.fits(wanted, ratios));
+    accepts(provider, wanted, ratios, now) && allowed(provider, constraints) && near()
 }
 
 /// Whether something new may go there now.
@@ -88,6 +89,7 @@ pub(crate) fn fits(total: Resources, used: Resources, wanted: Resources, ratios:
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::provider::node;
     use crate::view::{Loaded, Stamp, View};
     use controller_base::{Generation, id::HostId};
     use controller_ports::placement::HostUsage;
@@ -104,6 +106,7 @@ mod tests {
                 used: Resources { vcpus: 0, memory_mib: used_mib, disk_gib: 0 },
                 servers: 0,
             },
+            nodes: Vec::new(),
             generation: Generation::FIRST,
             away_since: None,
             closed: false,
@@ -152,6 +155,24 @@ mod tests {
         assert_eq!(chosen(&["HW_CPU_X86_AVX512F"], &[]), None);
         assert_eq!(chosen(&["CUSTOM_UNHEARD_OF"], &[]), None);
         assert_eq!(chosen(&[], &["CUSTOM_UNHEARD_OF"]), None, "nobody knows who has it");
+    }
+
+    #[test]
+    fn a_server_of_one_node_goes_where_a_node_has_the_room() {
+        let mut hosts = [host("a", 8192, 0), host("b", 4096, 0)];
+        let one_node = Constraints { one_node: true, ..Constraints::default() };
+        assert_eq!(chosen(&hosts, server(1, 512), &one_node), None, "nobody told of nodes");
+        hosts[0].nodes = node::of_text("0:1:4096,1:1:4096");
+        hosts[1].nodes = node::of_text("0:2:4096");
+        assert_eq!(chosen(&hosts, server(1, 4096), &one_node).as_deref(), Some("a"));
+        assert_eq!(chosen(&hosts, server(2, 512), &one_node).as_deref(), Some("b"), "two threads near each other");
+        assert_eq!(chosen(&hosts, server(1, 4097), &one_node), None);
+        assert_eq!(chosen(&hosts, server(1, 4097), &Constraints::default()).as_deref(), Some("a"));
+        hosts[0].nodes[1].used.memory_mib = 1024;
+        let best = |wanted, order| node::best(&hosts[0], wanted, &Ratios::default(), order);
+        assert_eq!(best(server(1, 512), Order::Spread), Some(0));
+        assert_eq!(best(server(1, 512), Order::Pack), Some(1));
+        assert_eq!(best(server(1, 4000), Order::Pack), Some(0));
     }
 
     #[test]

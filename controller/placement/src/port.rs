@@ -14,7 +14,7 @@ use controller_db::{Connection, Db, DbError, Dialect, Tx};
 use controller_ports::{
     Unavailable,
     fleet::{Host, HostObserver},
-    placement::{ClaimError, Constraints, Consumer, HostUsage, Placement, Resources},
+    placement::{ClaimError, Claimed, Constraints, Consumer, HostUsage, Placement, Resources},
 };
 use std::{sync::Arc, time::Duration};
 
@@ -69,20 +69,20 @@ impl PlacementService {
         consumer: &Consumer,
         wanted: Resources,
         constraints: &Constraints,
-    ) -> Result<Option<(HostId, String)>, DbError> {
+    ) -> Result<Option<Claimed>, DbError> {
         self.look_again(tx).await?;
         for _ in 0..ATTEMPTS {
             let Some(reservation) = self.reserve_surely(tx, wanted, constraints).await? else { break };
             if !self.stamp(tx, &reservation, wanted, constraints).await? {
                 continue;
             }
-            let host = reservation.host();
-            if !store::insert_claim(tx, consumer, host, wanted, self.clock.now()).await? {
+            let (host, node) = (reservation.host(), reservation.node());
+            if !store::insert_claim(tx, consumer, (host, node), wanted, self.clock.now()).await? {
                 break;
             }
             let hostname = reservation.hostname().to_owned();
             tx.on_commit(move || reservation.keep());
-            return Ok(Some((host, hostname)));
+            return Ok(Some(Claimed { host, hostname, node }));
         }
         store::claim_of(tx, consumer.server).await
     }
@@ -122,7 +122,8 @@ impl PlacementService {
             return Ok(true);
         }
         let Some(Loaded { provider, .. }) = store::some(tx, [host].into_iter()).await?.pop() else { return Ok(false) };
-        let fits = suits(&provider, wanted, constraints, &self.ratios, now);
+        let fits =
+            suits(&provider, wanted, constraints, &self.ratios, now) && reservation.node_fits(&provider, &self.ratios);
         reservation.corrected(Loaded { provider, stamp: former });
         Ok(fits)
     }
@@ -159,7 +160,7 @@ impl Placement for PlacementService {
         consumer: &Consumer,
         wanted: Resources,
         constraints: &Constraints,
-    ) -> Result<(HostId, String), ClaimError> {
+    ) -> Result<Claimed, ClaimError> {
         let claimed = self.try_claim(tx, consumer, wanted, constraints).await;
         claimed.map_err(unavailable)?.ok_or(ClaimError::NoValidHost)
     }
@@ -241,7 +242,7 @@ mod tests {
 
     const SMALL: Resources = Resources { vcpus: 1, memory_mib: 512, disk_gib: 1 };
 
-    async fn claim(service: &PlacementService, server: ServerId) -> Result<(HostId, String), ClaimError> {
+    async fn claim(service: &PlacementService, server: ServerId) -> Result<Claimed, ClaimError> {
         let mut tx = service.db.begin().await.unwrap();
         let (project, user) = ("p".parse().unwrap(), "u".parse().unwrap());
         let consumer = Consumer { server, project, user };
@@ -259,8 +260,9 @@ mod tests {
             service.host_changed(&only).await.unwrap();
             service.host_changed(&only).await.unwrap();
             let (first, second) = (ServerId::random(), ServerId::random());
-            assert_eq!(claim(&service, first).await.unwrap(), (only.id, "a".to_owned()));
-            assert_eq!(claim(&service, first).await.unwrap().0, only.id, "a server keeps its host");
+            let claimed = Claimed { host: only.id, hostname: "a".to_owned(), node: None };
+            assert_eq!(claim(&service, first).await.unwrap(), claimed);
+            assert_eq!(claim(&service, first).await.unwrap(), claimed, "a server keeps its host");
             claim(&service, second).await.unwrap();
             assert!(matches!(claim(&service, ServerId::random()).await, Err(ClaimError::NoValidHost)));
             let usage = &service.usages().await.unwrap()[0];
@@ -310,7 +312,7 @@ mod tests {
             only.membership.drained = true;
             service.host_changed(&only).await.unwrap();
             assert!(matches!(claim(&service, ServerId::random()).await, Err(ClaimError::NoValidHost)));
-            assert_eq!(claim(&service, first).await.unwrap().0, only.id, "what is there stays");
+            assert_eq!(claim(&service, first).await.unwrap().host, only.id, "what is there stays");
             assert_eq!(service.forget_host(only.id).await.unwrap().unwrap(), "1 server is placed there");
             only.membership.drained = false;
             service.host_changed(&only).await.unwrap();
@@ -371,7 +373,7 @@ mod tests {
                 only.id,
                 "it does not know better"
             );
-            assert_eq!(claim(&other, ServerId::random()).await.unwrap().0, spare.id, "the database does");
+            assert_eq!(claim(&other, ServerId::random()).await.unwrap().host, spare.id, "the database does");
             for service in [&one, &other] {
                 assert!(matches!(claim(service, ServerId::random()).await, Err(ClaimError::NoValidHost)));
             }
@@ -412,7 +414,7 @@ mod tests {
                     let (project, user) = ("p".parse().unwrap(), "u".parse().unwrap());
                     let consumer = Consumer { server: ServerId::random(), project, user };
                     let claimed = one.claim(&mut tx, &consumer, SMALL, &Constraints::default()).await.unwrap();
-                    assert_eq!(claimed.0, only.id, "several in one transaction");
+                    assert_eq!(claimed.host, only.id, "several in one transaction");
                 }
                 drop(tx);
             }
@@ -444,7 +446,7 @@ mod tests {
             }
             let known: Vec<_> = service.usages().await.unwrap().into_iter().map(|usage| usage.host_id).collect();
             assert_eq!(known, hosts.iter().map(|host| host.id).collect::<Vec<_>>());
-            assert_eq!(claim(&service, ServerId::random()).await.unwrap().1, "49");
+            assert_eq!(claim(&service, ServerId::random()).await.unwrap().hostname, "49");
         }
     }
 

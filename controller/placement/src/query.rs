@@ -3,14 +3,14 @@
 use crate::{
     PlacementError, Ratios,
     choose::fits,
-    provider::Provider,
-    resource_class::{Class, STANDARD},
+    provider::Place,
+    resource_class::{Class, OF_HOST, OF_NODE, STANDARD},
     traits,
 };
-use controller_base::id::HostId;
 use controller_ports::placement::Resources;
 use controller_web::{Microversion, Params};
 use std::collections::{BTreeMap, BTreeSet};
+use uuid::Uuid;
 
 /// What one provider shall have.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,8 +19,8 @@ pub(crate) struct Demand {
     pub(crate) traits: Traits,
     /// It shall be in some aggregate: none is.
     pub(crate) aggregated: bool,
-    /// It shall be of this provider's tree: be itself that provider.
-    pub(crate) tree: Option<HostId>,
+    /// It shall be of the tree that this provider is of.
+    pub(crate) tree: Option<Uuid>,
 }
 
 impl Demand {
@@ -56,16 +56,16 @@ impl Demand {
     }
 
     /// Whether a provider is and has all that.
-    pub(crate) fn is_met(&self, provider: &Provider, ratios: &Ratios) -> bool {
-        let usage = &provider.usage;
-        let room = |wanted: Resources| fits(usage.total, usage.used, wanted, ratios);
-        self.suits(provider) && self.amounts.resources().is_some_and(room)
+    pub(crate) fn is_met(&self, place: &Place<'_>, ratios: &Ratios) -> bool {
+        let room = |wanted: Resources| fits(place.total(), place.used(), wanted, &place.ratios(ratios));
+        self.suits(&[*place]) && self.amounts.resources(place.classes()).is_some_and(room)
     }
 
-    /// The same without the amounts.
-    pub(crate) fn suits(&self, provider: &Provider) -> bool {
-        let in_tree = self.tree.is_none_or(|tree| tree == provider.usage.host_id);
-        in_tree && !self.aggregated && self.traits.fit(&traits::of(provider))
+    /// The same without the amounts; of several places of one tree, for what all of them have together.
+    pub(crate) fn suits(&self, places: &[Place<'_>]) -> bool {
+        let in_tree = self.tree.is_none_or(|tree| places.iter().any(|place| place.provider.place(tree).is_some()));
+        let held: Vec<_> = places.iter().flat_map(Place::traits).collect();
+        in_tree && !self.aggregated && self.traits.fit(&held)
     }
 }
 
@@ -109,6 +109,11 @@ impl Amounts {
         self.0.is_empty()
     }
 
+    /// Whether something of one of these classes is wanted.
+    pub(crate) fn name_some(&self, classes: &[Class]) -> bool {
+        classes.iter().any(|class| self.names(*class))
+    }
+
     /// Whether something of a class is wanted.
     pub(crate) fn names(&self, class: Class) -> bool {
         self.0.contains_key(class.name())
@@ -122,15 +127,29 @@ impl Amounts {
         }
     }
 
-    /// As what a server takes of a host; `None` where a class is wanted of which hosts have nothing.
-    pub(crate) fn resources(&self) -> Option<Resources> {
-        let known = |name: &str| Class::ALL.iter().any(|class| class.name() == name);
-        let of = |class: Class| self.0.get(class.name()).copied().unwrap_or_default();
-        self.0.keys().all(|name| known(name)).then(|| Resources {
-            vcpus: of(Class::Vcpu),
-            memory_mib: of(Class::MemoryMb),
-            disk_gib: of(Class::DiskGb),
-        })
+    /// As what a server takes of who has these classes; `None` where another one is wanted.
+    pub(crate) fn resources(&self, classes: &[Class]) -> Option<Resources> {
+        let known = |name: &str| classes.iter().any(|class| class.name() == name);
+        self.0.keys().all(|name| known(name)).then(|| self.of(classes))
+    }
+
+    /// What is wanted of a host, and of a NUMA node of it; `None` where a class is wanted of which neither has anything.
+    pub(crate) fn split(&self) -> Option<(Resources, Resources)> {
+        let all: Vec<_> = OF_HOST.iter().chain(OF_NODE).copied().collect();
+        let known = |name: &str| all.iter().any(|class| class.name() == name);
+        self.0.keys().all(|name| known(name)).then(|| (self.of(OF_HOST), self.of(OF_NODE)))
+    }
+
+    fn of(&self, classes: &[Class]) -> Resources {
+        let sum = |class: Class| {
+            let here = classes.contains(&class).then(|| self.0.get(class.name()).copied());
+            here.flatten().unwrap_or_default()
+        };
+        Resources {
+            vcpus: sum(Class::Vcpu) + sum(Class::NumaThread),
+            memory_mib: sum(Class::MemoryMb) + sum(Class::NumaMemoryMb),
+            disk_gib: sum(Class::DiskGb),
+        }
     }
 }
 
@@ -226,8 +245,9 @@ fn forbids_aggregates(text: &str) -> Result<bool, PlacementError> {
 }
 
 /// A provider's or aggregate's id in a parameter.
-pub(crate) fn uuid(name: &str, text: &str) -> Result<HostId, PlacementError> {
-    text.parse().map_err(|_| PlacementError::query(format!("Expected '{name}' parameter to be a UUID. Got: {text}")))
+pub(crate) fn uuid(name: &str, text: &str) -> Result<Uuid, PlacementError> {
+    Uuid::try_parse(text)
+        .map_err(|_| PlacementError::query(format!("Expected '{name}' parameter to be a UUID. Got: {text}")))
 }
 
 /// Refuses parameters that the caller does not know.
@@ -253,11 +273,11 @@ mod tests {
     #[test]
     fn amounts_are_read_and_nonsense_is_named() {
         let read = demand("resources=VCPU:2,MEMORY_MB:1024", LATEST).unwrap();
-        assert_eq!(read.amounts.resources(), Some(Resources { vcpus: 2, memory_mib: 1024, disk_gib: 0 }));
+        assert_eq!(read.amounts.resources(OF_HOST), Some(Resources { vcpus: 2, memory_mib: 1024, disk_gib: 0 }));
         let none = demand("resources=VCPU:1,PCPU:1", LATEST).unwrap();
-        assert_eq!(none.amounts.resources(), None, "a class of which hosts have nothing");
+        assert_eq!(none.amounts.split(), None, "a class of which hosts have nothing");
         let huge = demand("resources=VCPU:99999999999999999999999", LATEST).unwrap();
-        assert_eq!(huge.amounts.resources().map(|resources| resources.vcpus), Some(u64::MAX));
+        assert_eq!(huge.amounts.resources(OF_HOST).map(|resources| resources.vcpus), Some(u64::MAX));
         for text in ["", "VCPU", "VCPU:", "VCPU:x", "VCPU:0", "VCPU:-1", "VCPU:1:2", "VCPU:1,", "CUSTOM_X:1", "vcpu:1"]
         {
             assert!(demand(&format!("resources={text}"), LATEST).is_err(), "{text}");
@@ -281,7 +301,7 @@ mod tests {
     #[test]
     fn what_came_later_is_refused_before() {
         let before = |minor| Microversion::new(1, minor);
-        let one = HostId::random();
+        let one = Uuid::new_v4();
         for (query, minor) in [
             ("required=!COMPUTE_NODE".to_owned(), 22),
             ("required=in:COMPUTE_NODE".to_owned(), 39),
@@ -297,7 +317,7 @@ mod tests {
 
     #[test]
     fn aggregates_are_ids() {
-        let (one, other) = (HostId::random(), HostId::random());
+        let (one, other) = (Uuid::new_v4(), Uuid::new_v4());
         for good in [format!("{one}"), format!("in:{one},{other}"), format!("!in:{one},{other}"), format!("!{one}")] {
             assert!(demand(&format!("member_of={good}"), LATEST).is_ok(), "{good}");
         }

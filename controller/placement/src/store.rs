@@ -2,7 +2,7 @@
 
 use crate::{
     allocation::Allocation,
-    provider::Provider,
+    provider::{Provider, node},
     traits::Cpu,
     view::{Loaded, Stamp},
 };
@@ -10,7 +10,7 @@ use controller_base::id::{HostId, ProjectId, ServerId, UserId};
 use controller_base::{Generation, Timestamp};
 use controller_db::{DbError, Filter, Migration, SortKey, Value, flag, is_set};
 use controller_ports::fleet::Host;
-use controller_ports::placement::{Consumer, HostUsage, Resources};
+use controller_ports::placement::{Claimed, Consumer, HostUsage, Resources};
 use sqlx::{AnyConnection, Row, any::AnyRow};
 
 /// Placement's tables.
@@ -52,25 +52,31 @@ UPDATE placement_host SET modified_at = updated_at;",
 ALTER TABLE placement_host ADD COLUMN former_stamp BIGINT NOT NULL DEFAULT 0;",
     },
     Migration { name: "0006_cpu", sql: "ALTER TABLE placement_host ADD COLUMN cpu TEXT NOT NULL DEFAULT '';" },
+    Migration {
+        name: "0007_nodes",
+        sql: "ALTER TABLE placement_host ADD COLUMN nodes TEXT NOT NULL DEFAULT '';
+ALTER TABLE placement_claim ADD COLUMN node BIGINT;",
+    },
 ];
 
-const USAGE: &str = "SELECT h.host_id, h.hostname, h.up, h.closed, h.updated_at, h.modified_at, h.vcpus, h.memory_mib, h.disk_gib, h.generation, h.stamp, h.cpu, \
-    COALESCE(c.vcpus, 0) AS used_vcpus, COALESCE(c.memory_mib, 0) AS used_memory_mib, \
-    COALESCE(c.disk_gib, 0) AS used_disk_gib, COALESCE(c.servers, 0) AS servers \
-    FROM placement_host h LEFT JOIN (SELECT host_id, CAST(SUM(vcpus) AS BIGINT) AS vcpus, \
+/// Hosts with the sums of the claims on them: a row for each NUMA node that claims are on, and one for those on none. The rows of a host
+/// follow each other.
+const USAGE: &str = "SELECT h.host_id, h.hostname, h.up, h.closed, h.updated_at, h.modified_at, h.vcpus, h.memory_mib, \
+    h.disk_gib, h.generation, h.stamp, h.cpu, h.nodes, c.node, COALESCE(c.vcpus, 0) AS used_vcpus, \
+    COALESCE(c.memory_mib, 0) AS used_memory_mib, COALESCE(c.disk_gib, 0) AS used_disk_gib, \
+    COALESCE(c.servers, 0) AS servers \
+    FROM placement_host h LEFT JOIN (SELECT host_id, node, CAST(SUM(vcpus) AS BIGINT) AS vcpus, \
     CAST(SUM(memory_mib) AS BIGINT) AS memory_mib, CAST(SUM(disk_gib) AS BIGINT) AS disk_gib, COUNT(*) AS servers \
-    FROM placement_claim GROUP BY host_id) c ON c.host_id = h.host_id ORDER BY h.hostname";
+    FROM placement_claim GROUP BY host_id, node) c ON c.host_id = h.host_id ORDER BY h.hostname, h.host_id";
 
 /// All hosts with their usage.
 pub(crate) async fn hosts(connection: &mut AnyConnection) -> Result<Vec<Provider>, DbError> {
-    let rows = sqlx::query(USAGE).fetch_all(connection).await?;
-    rows.iter().map(read_host).collect()
+    Ok(all(connection).await?.into_iter().map(|loaded| loaded.provider).collect())
 }
 
 /// The same with stamps.
 pub(crate) async fn all(connection: &mut AnyConnection) -> Result<Vec<Loaded>, DbError> {
-    let rows = sqlx::query(USAGE).fetch_all(connection).await?;
-    rows.iter().map(read_loaded).collect()
+    read_loaded(&sqlx::query(USAGE).fetch_all(connection).await?)
 }
 
 /// Some of them.
@@ -79,22 +85,21 @@ pub(crate) async fn some(
     hosts: impl Iterator<Item = HostId>,
 ) -> Result<Vec<Loaded>, DbError> {
     let select = "SELECT h.host_id, h.hostname, h.up, h.closed, h.updated_at, h.modified_at, h.vcpus, h.memory_mib, \
-        h.disk_gib, h.generation, h.stamp, h.cpu, CAST(COALESCE(SUM(c.vcpus), 0) AS BIGINT) AS used_vcpus, \
+        h.disk_gib, h.generation, h.stamp, h.cpu, h.nodes, c.node, CAST(COALESCE(SUM(c.vcpus), 0) AS BIGINT) AS used_vcpus, \
         CAST(COALESCE(SUM(c.memory_mib), 0) AS BIGINT) AS used_memory_mib, \
         CAST(COALESCE(SUM(c.disk_gib), 0) AS BIGINT) AS used_disk_gib, COUNT(c.host_id) AS servers \
         FROM placement_host h LEFT JOIN placement_claim c ON c.host_id = h.host_id";
     let filter = Filter::new(select).and_in("h.host_id", hosts.map(Value::text));
-    let rows = filter.then("GROUP BY h.host_id").fetch_all(connection).await?;
-    rows.iter().map(read_loaded).collect()
+    read_loaded(&filter.then("GROUP BY h.host_id, c.node ORDER BY h.host_id").fetch_all(connection).await?)
 }
 
 /// Notes what a host offers and how it stands; `updated_at` of one that is away is when it went.
 pub(crate) async fn put_host(connection: &mut AnyConnection, host: &Host, now: Timestamp) -> Result<(), DbError> {
     let upsert = "INSERT INTO placement_host (host_id, hostname, up, vcpus, memory_mib, disk_gib, generation, updated_at, \
-        closed, modified_at, stamp, cpu) VALUES ($1, $2, $3, $4, $5, $6, 1, $7, $8, $7, $9, $10) ON CONFLICT (host_id) DO UPDATE SET \
+        closed, modified_at, stamp, cpu, nodes) VALUES ($1, $2, $3, $4, $5, $6, 1, $7, $8, $7, $9, $10, $11) ON CONFLICT (host_id) DO UPDATE SET \
         hostname = excluded.hostname, up = excluded.up, vcpus = excluded.vcpus, memory_mib = excluded.memory_mib, \
         disk_gib = excluded.disk_gib, generation = placement_host.generation + 1, closed = excluded.closed, \
-        modified_at = excluded.modified_at, stamp = excluded.stamp, cpu = excluded.cpu, \
+        modified_at = excluded.modified_at, stamp = excluded.stamp, cpu = excluded.cpu, nodes = excluded.nodes, \
         updated_at = CASE WHEN placement_host.up = 0 AND excluded.up = 0 THEN placement_host.updated_at \
         ELSE excluded.updated_at END";
     sqlx::query(upsert)
@@ -108,6 +113,7 @@ pub(crate) async fn put_host(connection: &mut AnyConnection, host: &Host, now: T
         .bind(flag(host.membership.drained || host.fenced()))
         .bind(Stamp::random().0)
         .bind(Cpu::of_features(&host.membership.cpu.features).text())
+        .bind(node::text(&host.membership.numa))
         .execute(connection)
         .await?;
     Ok(())
@@ -140,26 +146,26 @@ pub(crate) async fn stamp(
 }
 
 /// The host that a server has room on.
-pub(crate) async fn claim_of(
-    connection: &mut AnyConnection,
-    server: ServerId,
-) -> Result<Option<(HostId, String)>, DbError> {
-    let select = "SELECT c.host_id, h.hostname FROM placement_claim c JOIN placement_host h ON h.host_id = c.host_id \
+pub(crate) async fn claim_of(connection: &mut AnyConnection, server: ServerId) -> Result<Option<Claimed>, DbError> {
+    let select = "SELECT c.host_id, c.node, h.hostname FROM placement_claim c JOIN placement_host h ON h.host_id = c.host_id \
         WHERE c.server_id = $1";
     let row = sqlx::query(select).bind(server.to_string()).fetch_optional(connection).await?;
-    row.map(|row| Ok((parsed(&row, "host_id")?, row.try_get("hostname")?))).transpose()
+    let read = |row: AnyRow| {
+        Ok(Claimed { host: parsed(&row, "host_id")?, hostname: row.try_get("hostname")?, node: node_of(&row)? })
+    };
+    row.map(read).transpose()
 }
 
 /// False when the server has a claim.
 pub(crate) async fn insert_claim(
     connection: &mut AnyConnection,
     consumer: &Consumer,
-    host: HostId,
+    (host, node): (HostId, Option<u32>),
     wanted: Resources,
     now: Timestamp,
 ) -> Result<bool, DbError> {
     let insert = "INSERT INTO placement_claim (server_id, host_id, vcpus, memory_mib, disk_gib, created_at, \
-        project_id, user_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (server_id) DO NOTHING";
+        project_id, user_id, node) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (server_id) DO NOTHING";
     let done = sqlx::query(insert)
         .bind(consumer.server.to_string())
         .bind(host.to_string())
@@ -169,6 +175,7 @@ pub(crate) async fn insert_claim(
         .bind(now.0)
         .bind(consumer.project.as_str())
         .bind(consumer.user.as_str())
+        .bind(node.map(i64::from))
         .execute(connection)
         .await?;
     Ok(done.rows_affected() == 1)
@@ -197,8 +204,7 @@ pub(crate) enum Of<'a> {
 
 /// Claims with all that they say.
 pub(crate) async fn allocations(connection: &mut AnyConnection, of: Of<'_>) -> Result<Vec<Allocation>, DbError> {
-    let select =
-        "SELECT server_id, host_id, project_id, user_id, vcpus, memory_mib, disk_gib, created_at FROM placement_claim";
+    let select = "SELECT server_id, host_id, node, project_id, user_id, vcpus, memory_mib, disk_gib, created_at FROM placement_claim";
     let filter = Filter::new(select);
     let filter = match of {
         Of::Host(host) => filter.and_eq("host_id", Some(host.to_string())),
@@ -220,6 +226,7 @@ fn read_claim(row: &AnyRow) -> Result<Allocation, DbError> {
     Ok(Allocation {
         server: parsed(row, "server_id")?,
         host: parsed(row, "host_id")?,
+        node: node_of(row)?,
         owner,
         resources: resources(row, "vcpus", "memory_mib", "disk_gib")?,
         created_at: Timestamp(created_at),
@@ -230,24 +237,59 @@ fn resources(row: &AnyRow, vcpus: &str, memory: &str, disk: &str) -> Result<Reso
     Ok(Resources { vcpus: amount(row, vcpus)?, memory_mib: amount(row, memory)?, disk_gib: amount(row, disk)? })
 }
 
-fn read_host(row: &AnyRow) -> Result<Provider, DbError> {
+fn read_loaded(rows: &[AnyRow]) -> Result<Vec<Loaded>, DbError> {
+    let mut found: Vec<Loaded> = Vec::new();
+    for row in rows {
+        let host = parsed(row, "host_id")?;
+        if found.last().is_none_or(|last| last.provider.usage.host_id != host) {
+            found.push(Loaded { provider: read_host(row, host)?, stamp: Stamp(row.try_get("stamp")?) });
+        }
+        if let Some(last) = found.last_mut() {
+            count(row, &mut last.provider)?;
+        }
+    }
+    Ok(found)
+}
+
+/// A host as it is without claims.
+fn read_host(row: &AnyRow, host_id: HostId) -> Result<Provider, DbError> {
     let usage = HostUsage {
-        host_id: parsed(row, "host_id")?,
+        host_id,
         hostname: row.try_get("hostname")?,
         total: resources(row, "vcpus", "memory_mib", "disk_gib")?,
-        used: resources(row, "used_vcpus", "used_memory_mib", "used_disk_gib")?,
-        servers: amount(row, "servers")?,
+        used: Resources::default(),
+        servers: 0,
     };
     let generation = Generation(row.try_get("generation")?);
     let (up, closed): (i64, i64) = (row.try_get("up")?, row.try_get("closed")?);
     let (since, modified): (i64, i64) = (row.try_get("updated_at")?, row.try_get("modified_at")?);
-    let away_since = (!is_set(up)).then_some(Timestamp(since));
-    let cpu = Cpu::of_text(&row.try_get::<String, _>("cpu")?);
-    Ok(Provider { usage, generation, away_since, closed: is_set(closed), cpu, modified_at: Timestamp(modified) })
+    Ok(Provider {
+        usage,
+        nodes: node::of_text(&row.try_get::<String, _>("nodes")?),
+        generation,
+        away_since: (!is_set(up)).then_some(Timestamp(since)),
+        closed: is_set(closed),
+        cpu: Cpu::of_text(&row.try_get::<String, _>("cpu")?),
+        modified_at: Timestamp(modified),
+    })
 }
 
-fn read_loaded(row: &AnyRow) -> Result<Loaded, DbError> {
-    Ok(Loaded { provider: read_host(row)?, stamp: Stamp(row.try_get("stamp")?) })
+/// Counts the claims of a row.
+fn count(row: &AnyRow, provider: &mut Provider) -> Result<(), DbError> {
+    let used = resources(row, "used_vcpus", "used_memory_mib", "used_disk_gib")?;
+    let node: Option<i64> = row.try_get("node")?;
+    provider.usage.used = provider.usage.used.plus(used);
+    provider.usage.servers += amount(row, "servers")?;
+    if let Some(node) = provider.nodes.iter_mut().find(|own| Some(i64::from(own.number)) == node) {
+        node.used = node.used.plus(used);
+    }
+    Ok(())
+}
+
+/// The NUMA node of a claim.
+fn node_of(row: &AnyRow) -> Result<Option<u32>, DbError> {
+    let stored: Option<i64> = row.try_get("node")?;
+    stored.map(|node| u32::try_from(node).map_err(|source| DbError::corrupt("node", source))).transpose()
 }
 
 fn amount(row: &AnyRow, column: &str) -> Result<u64, DbError> {

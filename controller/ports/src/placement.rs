@@ -17,6 +17,18 @@ pub struct Resources {
     pub disk_gib: u64,
 }
 
+impl Resources {
+    /// Both together.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            vcpus: self.vcpus.saturating_add(other.vcpus),
+            memory_mib: self.memory_mib.saturating_add(other.memory_mib),
+            disk_gib: self.disk_gib.saturating_add(other.disk_gib),
+        }
+    }
+}
+
 /// Who takes room.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Consumer {
@@ -41,10 +53,23 @@ pub struct Constraints {
     pub required: Vec<String>,
     /// None with one of these.
     pub forbidden: Vec<String>,
+    /// Its vCPUs and its memory come from one NUMA node.
+    pub one_node: bool,
     /// Rather one of these than any other, the first of them first.
     pub first: Vec<HostId>,
     /// Rather any other than one of these, the first of them first.
     pub last: Vec<HostId>,
+}
+
+/// What was claimed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claimed {
+    /// The host.
+    pub host: HostId,
+    /// Its name.
+    pub hostname: String,
+    /// Its NUMA node, by number, for a server that gets one.
+    pub node: Option<u32>,
 }
 
 /// Why no host was claimed.
@@ -83,7 +108,7 @@ pub trait Placement: Send + Sync {
         consumer: &Consumer,
         wanted: Resources,
         constraints: &Constraints,
-    ) -> Result<(HostId, String), ClaimError>;
+    ) -> Result<Claimed, ClaimError>;
     /// Gives the room back, for claims of later transactions: the same one must not claim after it. Without a claim it does nothing.
     async fn release(&self, tx: &mut Tx, server: ServerId) -> Result<(), Unavailable>;
     /// What each host keeps for its system and daemons.

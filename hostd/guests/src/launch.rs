@@ -11,14 +11,16 @@ use crate::{
     },
 };
 use hostd_block::{Disk, Format};
-use hostd_kit::paths::GuestDir;
+use hostd_kit::{numa, paths::GuestDir};
 use std::{
     fs::{File, OpenOptions},
     io,
     os::unix::fs::OpenOptionsExt,
     path::Path,
 };
-use vmm_control::spec::{Boot, DiskFormat, DiskSpec, GuestSpec, JailSpec, LayerSpec, NicSpec, SerialSpec, Smbios};
+use vmm_control::spec::{
+    Boot, DiskFormat, DiskSpec, GuestSpec, JailSpec, LayerSpec, Near, NicSpec, SerialSpec, Smbios,
+};
 
 /// virtio-blk's serial number has 20 bytes.
 const SERIAL_BYTES: usize = 20;
@@ -53,6 +55,7 @@ fn spec(
         id: guest.id.to_string(),
         vcpus: guest.vcpus,
         memory_mib: guest.memory_mib,
+        near: guest.numa_node.and_then(|node| near(guest, node)),
         boot: boot(prepared.boot, give)?,
         kvm: give.give(OpenOptions::new().read(true).write(true).open(&config.kvm)?)?,
         control: give.give(listen(&dir.control())?)?,
@@ -63,6 +66,15 @@ fn spec(
         jail: config.jail.then_some(JailSpec { uid, gid: uid, seccomp: config.seccomp }),
         smbios: smbios(guest),
     })
+}
+
+/// The node that the guest shall be of. Where the machine does not have it any more, the guest runs all the same, only slower.
+fn near(guest: &Guest, number: u32) -> Option<Near> {
+    let node = numa::nodes().into_iter().find(|node| node.number == number);
+    if node.is_none() {
+        tracing::warn!(guest = %guest.id, number, "the guest's NUMA node is not there; it runs anywhere");
+    }
+    node.map(|node| Near { node: number, cpus: node.threads() })
 }
 
 fn boot(boot: PreparedBoot, give: &mut Descriptors) -> io::Result<Boot> {

@@ -17,6 +17,8 @@ pub struct Guest {
     pub vcpus: u8,
     /// Memory in MiB.
     pub memory_mib: u64,
+    /// The machine's NUMA node that both shall be of.
+    pub numa_node: Option<u32>,
     /// Whether it runs, and how often it was started.
     pub power: Power,
     /// How it starts.

@@ -1,6 +1,6 @@
 //! What every part of hostd stands on: where its files lie ([`paths`]), whole-or-nothing file writes ([`durable`]), the ledger of
 //! desired state ([`ledger`]), names that are safe as file names ([`ids`]), undo of half-done local work ([`undo`]), bounded
-//! commands ([`run`]) and the points at which tests end the program ([`fault`]).
+//! commands ([`run`]), the machine's NUMA nodes ([`numa`]) and the points at which tests end the program ([`fault`]).
 //!
 //! It must not know guests, networks, images or the federation protocol: the ledger keeps bytes under a kind and an id.
 //!
@@ -12,6 +12,7 @@ pub mod durable;
 pub mod fault;
 pub mod ids;
 pub mod ledger;
+pub mod numa;
 pub mod paths;
 pub mod run;
 pub mod undo;

@@ -51,6 +51,27 @@ fn a_guest_lives_through_restarts_of_hostd() {
 }
 
 #[test]
+fn a_guest_of_one_numa_node_stays_there() {
+    tell(|world| async move {
+        let controller = world.controller.clone();
+        let id = world.id.as_str();
+        let _hostd = world.hostd();
+        controller.want(vec![world.near(id, 0)]);
+        controller.running(id, 1).await;
+        let pid = process_of(id).expect("a process");
+        let node = hostd_kit::numa::nodes().remove(0);
+        let allowed = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let allowed =
+            allowed.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).unwrap().trim().to_owned();
+        assert_eq!(allowed, node.cpus);
+        let maps = std::fs::read_to_string(format!("/proc/{pid}/numa_maps")).unwrap();
+        assert!(maps.contains(" prefer:0 "), "{maps}");
+        controller.unwant(&[id]);
+        controller.gone(id).await;
+    });
+}
+
+#[test]
 fn before_the_machine_goes_down_guests_power_themselves_off() {
     tell(|world| async move {
         let controller = world.controller.clone();

@@ -145,6 +145,15 @@ impl World {
         wire::Object { id: id.into(), generation: 1, object: Some(object::Object::Guest(guest)) }
     }
 
+    /// The same on a NUMA node.
+    pub fn near(&self, id: &str, node: u32) -> wire::Object {
+        let mut object = self.guest(id);
+        if let Some(object::Object::Guest(guest)) = &mut object.object {
+            guest.numa_node = Some(node);
+        }
+        object
+    }
+
     /// The same with a policy of restarts.
     pub fn with_policy(&self, id: &str, policy: wire::RestartPolicy) -> wire::Object {
         let mut object = self.guest(id);

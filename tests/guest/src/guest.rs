@@ -117,6 +117,7 @@ impl<'a> Configuration<'a> {
             id: self.id.clone(),
             vcpus: self.vcpus,
             memory_mib: self.memory_mib,
+            near: None,
             boot: Boot::Kernel {
                 kernel: descriptors.give(File::open(binaries::guest()?)?)?,
                 initrd: None,

@@ -19,6 +19,8 @@ pub struct GuestSpec {
     pub vcpus: u8,
     /// Guest memory in MiB.
     pub memory_mib: u64,
+    /// Where the process and the guest's memory shall be; `None`: anywhere.
+    pub near: Option<Near>,
     /// How the guest starts.
     pub boot: Boot,
     /// `/dev/kvm`, opened by hostd.
@@ -37,6 +39,15 @@ pub struct GuestSpec {
     pub jail: Option<JailSpec>,
     /// Firmware tables' system information: what `dmidecode` and cloud-init's DMI probes see.
     pub smbios: Smbios,
+}
+
+/// A NUMA node of the machine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Near {
+    /// Where memory comes from as long as there is some.
+    pub node: u32,
+    /// The processors that all threads stay on, by number.
+    pub cpus: Vec<u16>,
 }
 
 /// What a Linux kernel that is started directly is told when nobody says otherwise. The first two are nova's.

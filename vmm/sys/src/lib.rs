@@ -24,6 +24,7 @@ pub mod kick;
 pub mod kvm;
 pub mod memory;
 pub mod msi;
+pub mod near;
 pub mod poll;
 pub mod tap;
 pub mod vcpu;

@@ -39,6 +39,7 @@ impl GuestBuilder {
             id: "test".into(),
             vcpus: 1,
             memory_mib,
+            near: None,
             boot: Boot::Kernel { kernel: add(kernel), initrd: None, cmdline: String::new() },
             kvm: add(&File::options().read(true).write(true).open("/dev/kvm").unwrap()),
             control: add(&control),

@@ -16,7 +16,7 @@ use controller_base::id::{HostId, ImageId, ProjectId, SecurityGroupId, ServerId}
 use controller_db::Tx;
 use controller_ports::image::Image;
 use controller_ports::network::{AttachError, RequestedNic};
-use controller_ports::placement::{ClaimError, Constraints, Consumer, Resources};
+use controller_ports::placement::{ClaimError, Claimed, Constraints, Consumer, Resources};
 use controller_web::{Context, Target};
 use rand::Rng;
 use std::collections::{BTreeSet, HashSet};
@@ -133,6 +133,7 @@ impl Compute {
             config_drive: request.config_drive,
             pinned_zone: request.zone.as_ref().map(|_| zone.clone()),
             availability_zone: zone,
+            numa_node: None,
             disk_config: request.disk_config.clone(),
             by_admin: context.is_admin(),
             request_id: context.request_id().to_string(),
@@ -183,8 +184,10 @@ impl Compute {
         if !demand::devices(&flavor.extra_specs).map_err(|none| failure::bad_request(none.to_string()))? {
             only = Some(HashSet::new());
         }
+        let one_node = demand::one_node(&flavor.extra_specs, image.numa_nodes.as_deref());
+        let one_node = one_node.map_err(|wrong| failure::bad_request(wrong.to_string()))?;
         let Traits { required, forbidden } = demand::traits(&flavor.extra_specs, &image.traits);
-        Ok(Constraints { hostname, only, required, forbidden, ..Constraints::default() })
+        Ok(Constraints { hostname, only, required, forbidden, one_node, ..Constraints::default() })
     }
 
     /// The interfaces, the security groups, and the physical networks that its host must be wired to.
@@ -252,6 +255,7 @@ impl Compute {
             virtual_size_bytes: image.virtual_size_bytes,
             kernel: kernel.map(|kernel| KernelCopy { kernel, ramdisk, args }),
             restart: word.cloned(),
+            numa_nodes: property(demand::NUMA_PROPERTY).cloned(),
             traits: demand::required_by_image(&image.properties),
         })
     }
@@ -305,12 +309,12 @@ impl Compute {
         }
         let consumer = Consumer { server: id, project: plan.project.clone(), user: context.user_id().clone() };
         let claimed = self.placement.claim(tx, &consumer, resources(&plan.spec.flavor), constraints).await;
-        let host = match claimed {
-            Ok((id, name)) => Some(Placed { id, name }),
+        let claimed = match claimed {
+            Ok(claimed) => Some(claimed),
             Err(ClaimError::NoValidHost) => None,
             Err(ClaimError::Unavailable(error)) => return Err(error.into()),
         };
-        let server = assemble(id, context, plan, request, (index, count), host, now);
+        let server = assemble(id, context, plan, request, (index, count), claimed, now);
         store::insert(tx, &server).await?;
         let building = server.state == VmState::Building;
         action_log::store::insert(tx, &create_entry(context, &server, building, now)).await?;
@@ -343,13 +347,16 @@ fn assemble(
     plan: &Plan,
     request: &CreateRequest,
     (index, count): (u32, u32),
-    host: Option<Placed>,
+    claimed: Option<Claimed>,
     now: Timestamp,
 ) -> Server {
     let name = if count > 1 { format!("{}-{}", request.name, index + 1) } else { request.name.clone() };
     let hostname = request.hostname.clone().unwrap_or_else(|| hostname(&name, id));
-    let found = host.is_some();
+    let found = claimed.is_some();
+    let numa_node = claimed.as_ref().and_then(|claimed| claimed.node);
+    let host = claimed.map(|claimed| Placed { id: claimed.host, name: claimed.hostname });
     let zone = host.as_ref().map_or(&*plan.spec.availability_zone, |host| plan.zones.of(&host.name)).to_owned();
+    let (launch_index, random_seed) = (index, random_seed());
     Server {
         id,
         project_id: plan.project.clone(),
@@ -373,7 +380,7 @@ fn assemble(
             details: String::new(),
             created: now,
         }),
-        spec: Spec { launch_index: index, random_seed: random_seed(), availability_zone: zone, ..plan.spec.clone() },
+        spec: Spec { launch_index, random_seed, numa_node, availability_zone: zone, ..plan.spec.clone() },
         user_data: request.user_data.clone(),
         guest_password: String::new(),
         request: Some(context.request_id().clone()),

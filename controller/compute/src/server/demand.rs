@@ -1,11 +1,12 @@
 //! Which hosts a flavor and an image ask for: those with certain traits, those in aggregates with certain metadata, those with certain
-//! devices.
+//! devices, those with room on one NUMA node.
 //!
 //! ```text
 //! trait:HW_CPU_X86_AVX2 = required | forbidden      of a flavor; of an image only `required`
 //! aggregate_instance_extra_specs:KEY = VALUE        of a flavor: a value, or an operator and a value, as Nova has them
 //! resources[GROUP]:CLASS = AMOUNT                   of a flavor: no host has others than VCPU, MEMORY_MB and DISK_GB
 //! pci_passthrough:alias = NAME:COUNT,...            of a flavor: refused, as no alias is defined
+//! hw:numa_nodes = 1                                 of a flavor; of an image hw_numa_nodes: all of the server on one NUMA node
 //! accel:device_profile = NAME                       of a flavor: refused, as there is none
 //! ```
 
@@ -19,6 +20,9 @@ const RESOURCES: &str = "resources";
 const CLASSES: [&str; 3] = ["VCPU", "MEMORY_MB", "DISK_GB"];
 const ALIAS: &str = "pci_passthrough:alias";
 const PROFILE: &str = "accel:device_profile";
+const NUMA_NODES: &str = "hw:numa_nodes";
+/// What an image says of it.
+pub(crate) const NUMA_PROPERTY: &str = "hw_numa_nodes";
 
 /// Traits by what is said of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,23 +48,37 @@ pub(crate) fn required_by_image(properties: &BTreeMap<String, String>) -> Vec<St
     required.filter_map(|(key, _)| key.strip_prefix(TRAIT)).map(str::to_owned).collect()
 }
 
-/// A word about a trait that says nothing.
+/// A demand that says nothing, or that no host can meet.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("Invalid value '{value}' for extra spec '{key}'. It is 'required' or 'forbidden'.")]
-pub(crate) struct Unknown {
-    key: String,
-    value: String,
+pub(crate) enum Unknown {
+    #[error("Invalid value '{value}' for extra spec '{key}'. It is 'required' or 'forbidden'.")]
+    Word { key: String, value: String },
+    #[error("Invalid value '{value}' for '{key}'. It is '1': a server gets one NUMA node, or is not bound to any.")]
+    Nodes { key: &'static str, value: String },
 }
 
-/// Whether the extra specs say of each trait that they name what is meant.
+/// Whether all of a server shall be on one NUMA node: as the flavor says; where it says nothing, as the image does.
+///
+/// # Errors
+/// When it shall be on several.
+pub(crate) fn one_node(extra_specs: &BTreeMap<String, String>, image: Option<&str>) -> Result<bool, Unknown> {
+    let flavor = extra_specs.get(NUMA_NODES).map(|value| (NUMA_NODES, value.as_str()));
+    match flavor.or_else(|| image.map(|value| (NUMA_PROPERTY, value))) {
+        None => Ok(false),
+        Some((_, "1")) => Ok(true),
+        Some((key, value)) => Err(Unknown::Nodes { key, value: value.to_owned() }),
+    }
+}
+
+/// Whether the extra specs say of each trait and of NUMA nodes what is meant.
 ///
 /// # Errors
 /// When they say something else.
 pub(crate) fn check(extra_specs: &BTreeMap<String, String>) -> Result<(), Unknown> {
     let mut said = extra_specs.iter().filter(|(key, _)| key.starts_with(TRAIT));
     match said.find(|(_, value)| !matches!(value.as_str(), "required" | "forbidden")) {
-        Some((key, value)) => Err(Unknown { key: key.clone(), value: value.clone() }),
-        None => Ok(()),
+        Some((key, value)) => Err(Unknown::Word { key: key.clone(), value: value.clone() }),
+        None => one_node(extra_specs, None).map(drop),
     }
 }
 
@@ -163,6 +181,17 @@ mod tests {
     fn a_mistyped_word_about_a_trait_is_refused() {
         assert!(check(&specs(&[("trait:A", "required"), ("trait:B", "forbidden"), ("x", "Forbidden")])).is_ok());
         assert!(check(&specs(&[("trait:A", "Forbidden")])).is_err());
+    }
+
+    #[test]
+    fn a_server_is_of_one_numa_node_or_of_none_in_particular() {
+        let asks = |flavor: &[(&str, &str)], image| one_node(&specs(flavor), image);
+        assert_eq!(asks(&[], None), Ok(false));
+        assert_eq!(asks(&[(NUMA_NODES, "1")], None), Ok(true));
+        assert_eq!(asks(&[(NUMA_NODES, "1")], Some("2")), Ok(true), "operators' flavors come first");
+        assert_eq!(asks(&[], Some("1")), Ok(true));
+        assert!(asks(&[], Some("2")).is_err() && asks(&[(NUMA_NODES, "two")], None).is_err());
+        assert!(check(&specs(&[(NUMA_NODES, "2")])).is_err() && check(&specs(&[(NUMA_NODES, "1")])).is_ok());
     }
 
     #[test]

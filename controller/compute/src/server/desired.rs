@@ -74,6 +74,7 @@ fn guest(server: &Server, ports: &[AttachedPort], grace_seconds: u32) -> Desired
         user_id: server.user_id.clone(),
         vcpus: flavor.vcpus,
         memory_mib: flavor.memory_mib,
+        numa_node: spec.numa_node,
         power: Power {
             running: server.desired.running,
             boot_count: server.desired.boot_count,

@@ -26,6 +26,7 @@ pub fn spec() -> Spec {
             virtual_size_bytes: 4096,
             kernel: None,
             restart: None,
+            numa_nodes: None,
             traits: Vec::new(),
         },
         key: Some(KeyCopy {
@@ -43,6 +44,7 @@ pub fn spec() -> Spec {
         config_drive: false,
         availability_zone: "nova".to_owned(),
         pinned_zone: None,
+        numa_node: None,
         disk_config: "MANUAL".to_owned(),
         by_admin: false,
         request_id: "req-1".to_owned(),

@@ -34,6 +34,9 @@ pub struct Spec {
     pub availability_zone: String,
     /// The zone that the tenant insisted on.
     pub pinned_zone: Option<String>,
+    /// The NUMA node of its host that it got, as it asked for one.
+    #[serde(default)]
+    pub numa_node: Option<u32>,
     /// `AUTO` or `MANUAL`.
     pub disk_config: String,
     /// Made by an administrator, who may use any project's networks.
@@ -77,6 +80,9 @@ pub struct ImageCopy {
     /// Its word on starting a guest again that ended by itself.
     #[serde(default)]
     pub restart: Option<String>,
+    /// How many NUMA nodes it wants its guest to be of.
+    #[serde(default)]
+    pub numa_nodes: Option<String>,
     /// The traits that it requires of its host.
     #[serde(default)]
     pub traits: Vec<String>,

@@ -11,7 +11,7 @@ use controller_ports::fleet::{
 };
 use controller_ports::image::{Content, Image, Images};
 use controller_ports::network::{AttachError, AttachRequest, AttachedPort, Networks, RequestedNic};
-use controller_ports::placement::{ClaimError, Constraints, Consumer, HostUsage, Placement, Resources};
+use controller_ports::placement::{ClaimError, Claimed, Constraints, Consumer, HostUsage, Placement, Resources};
 use futures::stream::BoxStream;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Mutex;
@@ -224,14 +224,14 @@ impl Placement for FakePlacement {
         consumer: &Consumer,
         _: Resources,
         constraints: &Constraints,
-    ) -> Result<(HostId, String), ClaimError> {
+    ) -> Result<Claimed, ClaimError> {
         let mut claims = self.claims.lock().unwrap();
         let among = constraints.only.as_ref().is_none_or(|only| only.contains(&host()));
         if claims.len() >= self.room || constraints.avoid.contains(&host()) || !among {
             return Err(ClaimError::NoValidHost);
         }
         claims.push(consumer.server);
-        Ok((host(), "host-1".to_owned()))
+        Ok(Claimed { host: host(), hostname: "host-1".to_owned(), node: constraints.one_node.then_some(1) })
     }
     async fn release(&self, _: &mut Tx, server: ServerId) -> Result<(), Unavailable> {
         self.claims.lock().unwrap().retain(|id| *id != server);

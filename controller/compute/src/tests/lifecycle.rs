@@ -75,6 +75,21 @@ async fn a_device_that_no_host_has_is_not_passed_over() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_wants_one_numa_node_tells_its_host_which() {
+    for world in worlds().await {
+        let path = "/v2.1/flavors/1/os-extra_specs";
+        for (nodes, status) in [("2", StatusCode::BAD_REQUEST), ("1", StatusCode::OK)] {
+            let specs = json!({"extra_specs": {"hw:numa_nodes": nodes}});
+            assert_eq!(world.send(Method::POST, path, "admin", 1, Some(specs)).await.status, status);
+        }
+        let id = world.create(json!({})).await;
+        world.published(id).await;
+        let (_, guest) = world.desired(id).await.unwrap();
+        assert_eq!(guest.numa_node, Some(1));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_build_that_fails_on_its_host_leaves_an_error_with_its_reason_and_nothing_else() {
     for world in worlds().await {
         let id = world.create(json!({})).await;

@@ -16,6 +16,7 @@ impl IntoWire for DesiredGuest {
             user_id: self.user_id.into(),
             vcpus: self.vcpus,
             memory_mib: self.memory_mib,
+            numa_node: self.numa_node,
             power: Some(self.power.into_wire()),
             boot: Some(self.kernel.map(IntoWire::into_wire).unwrap_or_default()),
             root_disk: Some(self.root_disk.into_wire()),

@@ -22,10 +22,10 @@ async fn list(
 ) -> Result<Response, ApiError> {
     since(&context, 1)?;
     context.enforce("placement:resource_providers:aggregates:list", &Target::none())?;
-    let provider = placement.provider(&id).await?;
+    let found = placement.provider(&id).await?;
     let mut body = json!({"aggregates": []});
     if context.microversion().at_least(1, 19) {
-        body["resource_provider_generation"] = provider.generation.0.into();
+        body["resource_provider_generation"] = found.place().provider.generation.0.into();
     }
     Ok(answer_now(&context, body))
 }

@@ -38,8 +38,9 @@ async fn list(
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
     context.enforce("placement:resource_providers:allocations:list", &Target::none())?;
-    let provider = placement.provider(&id).await?;
-    let allocations = placement.allocations_on(provider.usage.host_id).await?;
+    let found = placement.provider(&id).await?;
+    let place = found.place();
+    let allocations = placement.allocations_on(&place).await?;
     let modified = allocations.iter().map(|one| one.created_at).max().unwrap_or_else(|| context.now());
-    Ok(answer(&context, wire::of_provider(&allocations, &provider, context.microversion()), modified))
+    Ok(answer(&context, wire::of_place(&allocations, &place, context.microversion()), modified))
 }

@@ -1,5 +1,5 @@
-//! Allocations: the claims, as the API calls them. The consumer is the server; it has all that it claims on one host, and what it
-//! claimed does not change.
+//! Allocations: the claims, as the API calls them. The consumer is the server; it has all that it claims on one host, if it asked
+//! for that on one NUMA node, too, and what it claimed does not change.
 
 pub(crate) mod api;
 pub(crate) mod policy;
@@ -20,6 +20,8 @@ pub(crate) const CONSUMER_TYPE: &str = "INSTANCE";
 pub(crate) struct Allocation {
     pub(crate) server: ServerId,
     pub(crate) host: HostId,
+    /// The NUMA node that it got as its one.
+    pub(crate) node: Option<u32>,
     /// `None`: it was claimed before owners were noted.
     pub(crate) owner: Option<(ProjectId, UserId)>,
     pub(crate) resources: Resources,

@@ -3,14 +3,19 @@
 use super::Allocation;
 use crate::{
     PlacementError, PlacementService,
+    provider::Place,
     store::{self, Of},
 };
-use controller_base::id::{HostId, ServerId};
+use controller_base::id::ServerId;
 
 impl PlacementService {
-    /// The claims on a host.
-    pub(super) async fn allocations_on(&self, host: HostId) -> Result<Vec<Allocation>, PlacementError> {
-        self.allocations(Of::Host(host)).await
+    /// The claims on a host, or on a NUMA node.
+    pub(super) async fn allocations_on(&self, place: &Place<'_>) -> Result<Vec<Allocation>, PlacementError> {
+        let mut found = self.allocations(Of::Host(place.provider.usage.host_id)).await?;
+        if let Some(node) = place.node {
+            found.retain(|allocation| allocation.node == Some(node.number));
+        }
+        Ok(found)
     }
 
     /// A server's claim. Anything may be a consumer's id; one that is no server's has none.

@@ -1,7 +1,10 @@
 //! Bodies of `/allocations/{consumer}` and `/resource_providers/{uuid}/allocations`.
 
 use super::{Allocation, CONSUMER_TYPE};
-use crate::{provider::Provider, resource_class::amounts};
+use crate::{
+    provider::{Place, Provider},
+    resource_class::amounts,
+};
 use controller_web::Microversion;
 use serde_json::{Map, Value, json};
 
@@ -10,12 +13,16 @@ const GENERATION: u32 = 1;
 /// Upstream's project and user of consumers of which it knows neither.
 const NOBODY: &str = "00000000-0000-0000-0000-000000000000";
 
-/// What a consumer has, by host; none: it has nothing, or does not exist.
+/// What a consumer has, by host and NUMA node; none: it has nothing, or does not exist.
 pub(crate) fn of_consumer(found: Option<(&Allocation, &Provider)>, version: Microversion) -> Value {
     let Some((allocation, provider)) = found else { return json!({"allocations": {}}) };
-    let host = allocation.host.to_string();
-    let one = json!({"generation": provider.generation.0, "resources": amounts(allocation.resources)});
-    let mut body = json!({"allocations": {host: one}});
+    let touched = |place: &Place<'_>| place.node.is_none_or(|node| Some(node.number) == allocation.node);
+    let one = |place: Place<'_>| {
+        let resources = amounts(place.classes(), allocation.resources);
+        (place.id().to_string(), json!({"generation": provider.generation.0, "resources": resources}))
+    };
+    let by_place: Map<String, Value> = provider.places().filter(touched).map(one).collect();
+    let mut body = json!({"allocations": by_place});
     if version.at_least(1, 12) {
         let owner = allocation.owner.as_ref();
         let (project, user) = owner.map_or((NOBODY, NOBODY), |(project, user)| (project.as_str(), user.as_str()));
@@ -31,17 +38,17 @@ pub(crate) fn of_consumer(found: Option<(&Allocation, &Provider)>, version: Micr
     body
 }
 
-/// What consumers have of a host.
-pub(crate) fn of_provider(allocations: &[Allocation], provider: &Provider, version: Microversion) -> Value {
+/// What consumers have of a host, or of a NUMA node.
+pub(crate) fn of_place(allocations: &[Allocation], place: &Place<'_>, version: Microversion) -> Value {
     let render = |allocation: &Allocation| {
-        let mut one = json!({"resources": amounts(allocation.resources)});
+        let mut one = json!({"resources": amounts(place.classes(), allocation.resources)});
         if version.at_least(1, 28) {
             one["consumer_generation"] = GENERATION.into();
         }
         (allocation.server.to_string(), one)
     };
     let by_consumer: Map<String, Value> = allocations.iter().map(render).collect();
-    json!({"allocations": by_consumer, "resource_provider_generation": provider.generation.0})
+    json!({"allocations": by_consumer, "resource_provider_generation": place.provider.generation.0})
 }
 
 #[cfg(test)]
@@ -59,9 +66,10 @@ mod tests {
         let (total, used) = (resources, resources);
         let usage = HostUsage { host_id: host, hostname: "a".to_owned(), total, used, servers: 1 };
         let (generation, modified_at) = (Generation::FIRST, Timestamp(0));
-        let provider =
-            Provider { usage, generation, away_since: None, closed: false, cpu: Default::default(), modified_at };
-        let claim = Allocation { server: ServerId::random(), host, owner: None, resources, created_at: Timestamp(0) };
+        let (nodes, cpu) = (Vec::new(), Default::default());
+        let provider = Provider { usage, nodes, generation, away_since: None, closed: false, cpu, modified_at };
+        let (server, created_at) = (ServerId::random(), Timestamp(0));
+        let claim = Allocation { server, host, node: None, owner: None, resources, created_at };
         let body = of_consumer(Some((&claim, &provider)), Microversion::new(1, 12));
         assert_eq!((&body["project_id"], &body["user_id"]), (&json!(NOBODY), &json!(NOBODY)));
     }

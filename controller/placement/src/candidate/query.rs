@@ -1,9 +1,10 @@
 //! What `GET /allocation_candidates` can be asked.
 
+use super::Candidate;
 use crate::{
     PlacementError,
-    provider::Provider,
     query::{self, Amounts, Demand, Traits},
+    resource_class::{OF_HOST, OF_NODE},
 };
 use controller_web::{Microversion, Params};
 use std::collections::BTreeMap;
@@ -50,15 +51,17 @@ impl Query {
         sum
     }
 
-    /// Whether it takes more than one provider.
+    /// Whether it takes more than one host, or more than one NUMA node.
     pub(super) fn is_split(&self) -> bool {
-        let apart = self.groups.iter().filter(|(suffix, group)| !suffix.is_empty() && !group.amounts.is_empty());
-        self.isolate && apart.count() > 1
+        let suffixed = || self.groups.iter().filter(|(suffix, _)| !suffix.is_empty()).map(|(_, group)| &group.amounts);
+        let apart = |classes| self.isolate && suffixed().filter(|amounts| amounts.name_some(classes)).count() > 1;
+        apart(OF_HOST) || apart(OF_NODE) || suffixed().any(|one| one.name_some(OF_HOST) && one.name_some(OF_NODE))
     }
 
-    /// Whether a provider is as wanted, whatever room it has.
-    pub(super) fn suits(&self, provider: &Provider) -> bool {
-        self.root.fit(&crate::traits::of(provider)) && self.groups.values().all(|group| group.suits(provider))
+    /// Whether a candidate is as wanted, whatever room it has.
+    pub(super) fn suits(&self, candidate: &Candidate) -> bool {
+        self.root.fit(&candidate.root().traits())
+            && self.groups.values().all(|group| group.suits(&candidate.places(group)))
     }
 }
 

@@ -24,9 +24,10 @@ async fn list(
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
     context.enforce("placement:resource_providers:inventories:list", &Target::none())?;
-    let provider = placement.provider(&id).await?;
-    let body = wire::render_all(&super::of(&provider, &placement.ratios), provider.generation);
-    Ok(answer(&context, body, provider.modified_at))
+    let found = placement.provider(&id).await?;
+    let place = found.place();
+    let body = wire::render_all(&super::of(&place, &placement.ratios), place.provider.generation);
+    Ok(answer(&context, body, place.provider.modified_at))
 }
 
 async fn show(
@@ -35,9 +36,10 @@ async fn show(
     Path((id, class)): Path<(String, String)>,
 ) -> Result<Response, ApiError> {
     context.enforce("placement:resource_providers:inventories:show", &Target::none())?;
-    let provider = placement.provider(&id).await?;
-    let all = super::of(&provider, &placement.ratios);
-    let found = all.iter().find(|inventory| inventory.class.name() == class);
-    let inventory = found.ok_or(PlacementError::NoInventory { class, provider: id })?;
-    Ok(answer(&context, wire::render(inventory, provider.generation), provider.modified_at))
+    let found = placement.provider(&id).await?;
+    let place = found.place();
+    let all = super::of(&place, &placement.ratios);
+    let inventory = all.iter().find(|inventory| inventory.class.name() == class);
+    let inventory = inventory.ok_or(PlacementError::NoInventory { class, provider: id })?;
+    Ok(answer(&context, wire::render(inventory, place.provider.generation), place.provider.modified_at))
 }

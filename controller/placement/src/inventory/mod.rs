@@ -1,13 +1,13 @@
-//! Inventories: how much of each class of resources a host has, and how much it may promise. Computed from what the host told of
-//! itself and the configured [`Ratios`]; a host that has nothing of a class has no inventory of it.
+//! Inventories: how much of each class of resources a host or a NUMA node has, and how much it may promise. Computed from what the host told
+//! of itself and the configured [`Ratios`]; who has nothing of a class has no inventory of it.
 
 pub(crate) mod api;
 pub(crate) mod policy;
 mod wire;
 
-use crate::{Ratios, provider::Provider, resource_class::Class};
+use crate::{Ratios, provider::Place, resource_class::Class};
 
-/// A host's inventory of one class.
+/// An inventory of one class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Inventory {
     pub(crate) class: Class,
@@ -23,15 +23,16 @@ pub(crate) struct Inventory {
     pub(crate) used: u64,
 }
 
-pub(crate) fn of(provider: &Provider, ratios: &Ratios) -> Vec<Inventory> {
-    let capacity = ratios.capacity(provider.usage.total);
+pub(crate) fn of(place: &Place<'_>, ratios: &Ratios) -> Vec<Inventory> {
+    let ratios = place.ratios(ratios);
+    let capacity = ratios.capacity(place.total());
     let inventory = |class: Class| Inventory {
         class,
-        total: class.of(provider.usage.total),
+        total: class.of(place.total()),
         reserved: class.of(ratios.reserved),
-        ratio_percent: class.percent(ratios),
+        ratio_percent: class.percent(&ratios),
         capacity: class.of(capacity),
-        used: class.of(provider.usage.used),
+        used: class.of(place.used()),
     };
-    Class::ALL.into_iter().map(inventory).filter(|inventory| inventory.total > 0).collect()
+    place.classes().iter().copied().map(inventory).filter(|inventory| inventory.total > 0).collect()
 }

@@ -1,6 +1,6 @@
 //! `/resource_providers`: to be read. Hosts come and go by joining the federation and leaving it.
 
-use super::{query::Query, wire};
+use super::{Provider, query::Query, wire};
 use crate::{PlacementService, api::answer};
 use axum::{
     extract::{Path, State},
@@ -24,10 +24,12 @@ async fn list(
 ) -> Result<Response, ApiError> {
     context.enforce("placement:resource_providers:list", &Target::none())?;
     let query = Query::read(&params, context.microversion())?;
-    let found = placement.matching(&query).await?;
-    let modified = found.iter().map(|provider| provider.modified_at).max().unwrap_or_else(|| context.now());
-    let shown: Vec<_> =
-        found.iter().map(|provider| wire::render(provider, context.microversion(), context.url())).collect();
+    // A cloud has few hosts, and what is asked of them is computed, not stored.
+    let all = placement.providers().await?;
+    let found: Vec<_> =
+        all.iter().flat_map(Provider::places).filter(|place| query.wants(place, &placement.ratios)).collect();
+    let modified = found.iter().map(|place| place.provider.modified_at).max().unwrap_or_else(|| context.now());
+    let shown: Vec<_> = found.iter().map(|place| wire::render(place, context.microversion(), context.url())).collect();
     Ok(answer(&context, json!({"resource_providers": shown}), modified))
 }
 
@@ -37,7 +39,7 @@ async fn show(
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
     context.enforce("placement:resource_providers:show", &Target::none())?;
-    let provider = placement.provider(&id).await?;
-    let body = wire::render(&provider, context.microversion(), context.url());
-    Ok(answer(&context, body, provider.modified_at))
+    let found = placement.provider(&id).await?;
+    let place = found.place();
+    Ok(answer(&context, wire::render(&place, context.microversion(), context.url()), place.provider.modified_at))
 }

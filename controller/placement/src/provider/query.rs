@@ -1,12 +1,12 @@
 //! What `GET /resource_providers` can be asked.
 
-use super::Provider;
+use super::Place;
 use crate::{
     PlacementError, Ratios,
     query::{self, Demand},
 };
-use controller_base::id::HostId;
 use controller_web::{Microversion, Params};
+use uuid::Uuid;
 
 /// The parameters, with the microversions that brought them.
 const KNOWN: &[(&str, u16)] =
@@ -15,7 +15,7 @@ const KNOWN: &[(&str, u16)] =
 #[derive(Debug)]
 pub(super) struct Query {
     name: Option<String>,
-    id: Option<HostId>,
+    id: Option<Uuid>,
     demand: Demand,
 }
 
@@ -33,9 +33,9 @@ impl Query {
         Ok(Self { name: params.get("name").map(str::to_owned), id, demand })
     }
 
-    pub(super) fn wants(&self, provider: &Provider, ratios: &Ratios) -> bool {
-        self.name.as_ref().is_none_or(|name| *name == provider.usage.hostname)
-            && self.id.is_none_or(|id| id == provider.usage.host_id)
-            && self.demand.is_met(provider, ratios)
+    pub(super) fn wants(&self, place: &Place<'_>, ratios: &Ratios) -> bool {
+        self.name.as_ref().is_none_or(|name| *name == place.name())
+            && self.id.is_none_or(|id| id == place.id())
+            && self.demand.is_met(place, ratios)
     }
 }

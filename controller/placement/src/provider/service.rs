@@ -1,8 +1,21 @@
 //! Looking at hosts.
 
-use super::{Provider, query::Query};
+use super::{Place, Provider};
 use crate::{PlacementError, PlacementService, store};
-use controller_base::id::HostId;
+use uuid::Uuid;
+
+/// A host, and which place of its tree was asked for.
+#[derive(Debug)]
+pub(crate) struct Found {
+    provider: Provider,
+    id: Uuid,
+}
+
+impl Found {
+    pub(crate) fn place(&self) -> Place<'_> {
+        self.provider.place(self.id).unwrap_or_else(|| self.provider.root())
+    }
+}
 
 impl PlacementService {
     /// All hosts, by name.
@@ -10,17 +23,12 @@ impl PlacementService {
         Ok(store::hosts(&mut *self.db.read().await?).await?)
     }
 
-    /// Those that a query wants. A cloud has few hosts, and what is asked of them is computed, not stored.
-    pub(super) async fn matching(&self, query: &Query) -> Result<Vec<Provider>, PlacementError> {
-        let all = self.providers().await?;
-        Ok(all.into_iter().filter(|provider| query.wants(provider, &self.ratios)).collect())
-    }
-
-    /// One host by the text of its id.
-    pub(crate) async fn provider(&self, id: &str) -> Result<Provider, PlacementError> {
+    /// The host of which this is the id, or a node's, in text; [`Found::place`] is what was asked for.
+    pub(crate) async fn provider(&self, id: &str) -> Result<Found, PlacementError> {
         let missing = || PlacementError::NoProvider(id.to_owned());
-        let host: HostId = id.parse().map_err(|_| missing())?;
+        let id: Uuid = Uuid::try_parse(id).map_err(|_| missing())?;
         let all = self.providers().await?;
-        all.into_iter().find(|provider| provider.usage.host_id == host).ok_or_else(missing)
+        let provider = all.into_iter().find(|provider| provider.place(id).is_some()).ok_or_else(missing)?;
+        Ok(Found { provider, id })
     }
 }

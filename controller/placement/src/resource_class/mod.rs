@@ -1,5 +1,5 @@
-//! Resource classes: what can be counted. Upstream's standard ones exist; hosts here have the first three. There are no custom
-//! ones, as nobody but the hosts makes inventories.
+//! Resource classes: what can be counted. Upstream's standard ones exist; hosts here have the first three, and their NUMA nodes threads and
+//! memory. There are no custom ones, as nobody but the hosts makes inventories.
 
 pub(crate) mod api;
 pub(crate) mod policy;
@@ -32,45 +32,52 @@ pub(crate) const STANDARD: &[&str] = &[
     "NET_PACKET_RATE_IGR_KILOPACKET_PER_SEC",
 ];
 
-/// A class of which hosts have something.
+/// A class of which hosts or their NUMA nodes have something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Class {
     Vcpu,
     MemoryMb,
     DiskGb,
+    NumaThread,
+    NumaMemoryMb,
 }
 
-impl Class {
-    pub(crate) const ALL: [Self; 3] = [Self::Vcpu, Self::MemoryMb, Self::DiskGb];
+/// Of what a host has something.
+pub(crate) const OF_HOST: &[Class] = &[Class::Vcpu, Class::MemoryMb, Class::DiskGb];
+/// Of what a NUMA node has something.
+pub(crate) const OF_NODE: &[Class] = &[Class::NumaThread, Class::NumaMemoryMb];
 
+impl Class {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Vcpu => "VCPU",
             Self::MemoryMb => "MEMORY_MB",
             Self::DiskGb => "DISK_GB",
+            Self::NumaThread => "NUMA_THREAD",
+            Self::NumaMemoryMb => "NUMA_MEMORY_MB",
         }
     }
 
     pub(crate) fn of(self, resources: Resources) -> u64 {
         match self {
-            Self::Vcpu => resources.vcpus,
-            Self::MemoryMb => resources.memory_mib,
+            Self::Vcpu | Self::NumaThread => resources.vcpus,
+            Self::MemoryMb | Self::NumaMemoryMb => resources.memory_mib,
             Self::DiskGb => resources.disk_gib,
         }
     }
 
     pub(crate) fn percent(self, ratios: &Ratios) -> u64 {
         match self {
-            Self::Vcpu => ratios.vcpus_percent,
-            Self::MemoryMb => ratios.memory_percent,
+            Self::Vcpu | Self::NumaThread => ratios.vcpus_percent,
+            Self::MemoryMb | Self::NumaMemoryMb => ratios.memory_percent,
             Self::DiskGb => ratios.disk_percent,
         }
     }
 }
 
-/// Amounts by class, without the classes of which there is nothing: a claim as the API shows it.
-pub(crate) fn amounts(resources: Resources) -> serde_json::Value {
-    let some = Class::ALL.into_iter().filter(|class| class.of(resources) > 0);
+/// Amounts by class, without the classes of which there is nothing: a claim on a host or a node as the API shows it.
+pub(crate) fn amounts(classes: &[Class], resources: Resources) -> serde_json::Value {
+    let some = classes.iter().filter(|class| class.of(resources) > 0);
     some.map(|class| (class.name().to_owned(), class.of(resources).into())).collect::<serde_json::Map<_, _>>().into()
 }
 
@@ -80,8 +87,9 @@ mod tests {
 
     #[test]
     fn what_hosts_have_is_of_standard_classes() {
-        assert!(Class::ALL.iter().all(|class| STANDARD.contains(&class.name())));
+        assert!(OF_HOST.iter().chain(OF_NODE).all(|class| STANDARD.contains(&class.name())));
         let diskless = Resources { vcpus: 1, memory_mib: 2, disk_gib: 0 };
-        assert_eq!(amounts(diskless).to_string(), r#"{"MEMORY_MB":2,"VCPU":1}"#);
+        assert_eq!(amounts(OF_HOST, diskless).to_string(), r#"{"MEMORY_MB":2,"VCPU":1}"#);
+        assert_eq!(amounts(OF_NODE, diskless).to_string(), r#"{"NUMA_MEMORY_MB":2,"NUMA_THREAD":1}"#);
     }
 }

@@ -2,7 +2,10 @@
 
 use super::{World, worlds};
 use controller_base::id::{HostId, ServerId};
-use controller_ports::{fleet::HostObserver as _, placement::Resources};
+use controller_ports::{
+    fleet::{HostObserver as _, NumaNode},
+    placement::{Constraints, Resources},
+};
 use serde_json::{Value, json};
 
 const SMALL: Resources = Resources { vcpus: 1, memory_mib: 512, disk_gib: 0 };
@@ -127,9 +130,9 @@ async fn traits_aggregates_and_classes_are_what_holds() {
             json!({"traits": ["COMPUTE_NODE"], "resource_provider_generation": 1})
         );
         let all = async |query: &str| world.get(&format!("/traits{query}"), "1.6").await.json()["traits"].clone();
-        assert_eq!(all("").await.as_array().unwrap().len(), 42);
+        assert_eq!(all("").await.as_array().unwrap().len(), 43);
         assert_eq!(all("?associated=true").await, json!(["COMPUTE_NODE"]));
-        assert_eq!(all("?associated=false").await.as_array().unwrap().len(), 41);
+        assert_eq!(all("?associated=false").await.as_array().unwrap().len(), 42);
         assert_eq!(all("?name=startswith:COMPUTE_STATUS").await, json!(["COMPUTE_STATUS_DISABLED"]));
         assert_eq!(all("?name=in:COMPUTE_NODE,OTHER").await, json!(["COMPUTE_NODE"]));
         host.membership.cpu.features = vec!["avx2".to_owned(), "vmx".to_owned()];
@@ -154,6 +157,76 @@ async fn traits_aggregates_and_classes_are_what_holds() {
         let first = json!({"name": "VCPU", "links": [{"rel": "self", "href": "/resource_classes/VCPU"}]});
         assert_eq!(classes["resource_classes"][0], first);
         assert_eq!(world.get("/resource_classes/VCPU", "1.2").await.json(), first);
+    }
+}
+
+#[tokio::test]
+async fn numa_nodes_are_providers_below_their_host() {
+    for world in worlds().await {
+        let mut host = world.host("a", 4608).await;
+        let node = |number, memory_mib| NumaNode { number, cpus: number.to_string(), memory_mib };
+        host.membership.numa = vec![node(0, 1024), node(1, 2048)];
+        world.placement.host_changed(&host).await.unwrap();
+        let one_node = Constraints { one_node: true, ..Constraints::default() };
+        let large = Resources { vcpus: 1, memory_mib: 1536, disk_gib: 1 };
+        let (bound, free) = (ServerId::random(), ServerId::random());
+        assert_eq!(world.claim_by(bound, large, &one_node).await.unwrap().node, Some(1));
+        assert_eq!(world.claim_by(bound, SMALL, &one_node).await.unwrap().node, Some(1), "it keeps its node");
+        assert!(world.claim_by(free, large, &one_node).await.is_err(), "no node has the room");
+        assert_eq!(world.claim_by(free, large, &Constraints::default()).await.unwrap().node, None, "the host has");
+        let other = ServerId::random();
+        assert_eq!(world.claim_by(other, SMALL, &one_node).await.unwrap().node, Some(0));
+        world.release(other).await;
+
+        let list = world.get("/resource_providers", "1.39").await.json()["resource_providers"].clone();
+        let names: Vec<_> = list.as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap()).collect();
+        assert_eq!(names, ["a", "a_NUMA0", "a_NUMA1"]);
+        let second = &list[2];
+        assert_eq!(
+            (&second["parent_provider_uuid"], &second["root_provider_uuid"]),
+            (&json!(host.id), &json!(host.id))
+        );
+        let path = format!("/resource_providers/{}", second["uuid"].as_str().unwrap());
+        assert_eq!(world.get(&path, "1.39").await.json(), *second);
+        let get = async |what: &str| world.get(&format!("{path}/{what}"), "1.39").await.json();
+        let inventories = get("inventories").await["inventories"].clone();
+        assert_eq!(inventories["NUMA_MEMORY_MB"]["total"], 2048);
+        assert_eq!(
+            (&inventories["NUMA_THREAD"]["total"], &inventories["NUMA_THREAD"]["reserved"]),
+            (&json!(1), &json!(0))
+        );
+        assert_eq!(get("usages").await["usages"], json!({"NUMA_THREAD": 1, "NUMA_MEMORY_MB": 1536}));
+        assert_eq!(get("traits").await["traits"], json!(["HW_NUMA_ROOT"]));
+        let held = json!({"NUMA_THREAD": 1, "NUMA_MEMORY_MB": 1536});
+        let allocations = get("allocations").await["allocations"].clone();
+        assert_eq!(allocations, json!({bound.to_string(): {"resources": held, "consumer_generation": 1}}));
+        let of_server = world.get(&format!("/allocations/{bound}"), "1.39").await.json()["allocations"].clone();
+        assert_eq!(of_server.as_object().unwrap().len(), 2);
+        assert_eq!(of_server[second["uuid"].as_str().unwrap()]["resources"], held);
+        assert_eq!(of_server[host.id.to_string()]["resources"], json!({"VCPU": 1, "MEMORY_MB": 1536, "DISK_GB": 1}));
+        let usages = world.get("/usages?project_id=p1", "1.9").await.json()["usages"].clone();
+        let expected = json!({"VCPU": 2, "MEMORY_MB": 3072, "DISK_GB": 2, "NUMA_THREAD": 1, "NUMA_MEMORY_MB": 1536});
+        assert_eq!(usages, expected);
+        for (query, found) in [
+            ("name=a_NUMA1", 1),
+            ("resources=NUMA_MEMORY_MB:512", 2),
+            ("resources=NUMA_MEMORY_MB:1024", 1),
+            ("resources=NUMA_THREAD:1,VCPU:1", 0),
+            ("required=HW_NUMA_ROOT", 2),
+            (&format!("in_tree={}", second["uuid"].as_str().unwrap()), 3),
+        ] {
+            let list = world.get(&format!("/resource_providers?{query}"), "1.39").await.json();
+            assert_eq!(list["resource_providers"].as_array().unwrap().len(), found, "{query}");
+        }
+        let candidates = "/allocation_candidates?resources=VCPU:1&resources1=NUMA_MEMORY_MB:512";
+        let answer = world.get(candidates, "1.39").await.json();
+        assert_eq!(answer["allocation_requests"].as_array().unwrap().len(), 2);
+        assert_eq!(answer["provider_summaries"].as_object().unwrap().len(), 3);
+        let mapped = &answer["allocation_requests"][1]["mappings"];
+        assert_eq!((&mapped[""], &mapped["1"]), (&json!([host.id]), &json!([second["uuid"]])));
+        assert_eq!(world.get(candidates, "1.28").await.json()["allocation_requests"], json!([]));
+        world.release(bound).await;
+        assert_eq!(get("usages").await["usages"], json!({"NUMA_THREAD": 0, "NUMA_MEMORY_MB": 0}));
     }
 }
 

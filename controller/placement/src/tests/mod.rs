@@ -14,7 +14,7 @@ use controller_base::{
 use controller_db::testing::{TestDb, databases};
 use controller_ports::{
     fleet::{Host, HostObserver, HostResources, Membership},
-    placement::{ClaimError, Constraints, Consumer, Placement, Resources},
+    placement::{ClaimError, Claimed, Constraints, Consumer, Placement, Resources},
 };
 use controller_web::{
     Policy, WebState,
@@ -90,11 +90,20 @@ impl World {
 
     /// Room for a server of project `p1`.
     async fn claim(&self, server: ServerId, wanted: Resources) -> Result<HostId, ClaimError> {
+        Ok(self.claim_by(server, wanted, &Constraints::default()).await?.host)
+    }
+
+    async fn claim_by(
+        &self,
+        server: ServerId,
+        wanted: Resources,
+        constraints: &Constraints,
+    ) -> Result<Claimed, ClaimError> {
         let consumer = Consumer { server, project: "p1".parse().unwrap(), user: "u1".parse().unwrap() };
         let mut tx = self.db.begin().await.unwrap();
-        let claimed = self.placement.claim(&mut tx, &consumer, wanted, &Constraints::default()).await?;
+        let claimed = self.placement.claim(&mut tx, &consumer, wanted, constraints).await?;
         tx.commit().await.unwrap();
-        Ok(claimed.0)
+        Ok(claimed)
     }
 
     async fn release(&self, server: ServerId) {

@@ -3,6 +3,7 @@
 use crate::{
     PlacementError, PlacementService,
     api::{answer, answer_now, since, with_age},
+    provider::Provider,
     query,
 };
 use axum::{
@@ -30,7 +31,8 @@ async fn list(
     query::only(&params, |name| matches!(name, "name" | "associated"))?;
     let named = params.get("name").map(named).transpose()?;
     let associated = params.get("associated").map(associated).transpose()?;
-    let held: Vec<_> = placement.providers().await?.iter().flat_map(super::of).collect();
+    let providers = placement.providers().await?;
+    let held: Vec<_> = providers.iter().flat_map(Provider::places).flat_map(|place| place.traits()).collect();
     let wanted = |name: &&str| {
         named.as_ref().is_none_or(|named| named.fits(name))
             && associated.is_none_or(|associated| held.contains(name) == associated)
@@ -96,7 +98,8 @@ async fn of_provider(
 ) -> Result<Response, ApiError> {
     since(&context, 6)?;
     context.enforce("placement:resource_providers:traits:list", &Target::none())?;
-    let provider = placement.provider(&id).await?;
-    let body = json!({"traits": super::of(&provider), "resource_provider_generation": provider.generation.0});
-    Ok(answer(&context, body, provider.modified_at))
+    let found = placement.provider(&id).await?;
+    let place = found.place();
+    let body = json!({"traits": place.traits(), "resource_provider_generation": place.provider.generation.0});
+    Ok(answer(&context, body, place.provider.modified_at))
 }

@@ -11,6 +11,8 @@ use std::sync::Arc;
 const NODE: &str = "COMPUTE_NODE";
 /// An operator wants nothing new on it.
 const DISABLED: &str = "COMPUTE_STATUS_DISABLED";
+/// A NUMA node of a host.
+pub(crate) const NUMA_ROOT: &str = "HW_NUMA_ROOT";
 
 /// What Linux calls a feature of a processor, and its trait, in the order of the traits' names.
 const FEATURES: &[(&str, &str)] = &[
@@ -78,9 +80,9 @@ impl Cpu {
     }
 }
 
-/// All that a host can have, by name.
+/// All that a host and its NUMA nodes can have, by name.
 pub(crate) fn all() -> impl Iterator<Item = &'static str> {
-    [NODE, DISABLED].into_iter().chain(FEATURES.iter().map(|(_, name)| *name))
+    [NODE, DISABLED].into_iter().chain(FEATURES.iter().map(|(_, name)| *name)).chain([NUMA_ROOT])
 }
 
 pub(crate) fn of(provider: &Provider) -> Vec<&'static str> {

@@ -30,9 +30,9 @@ async fn show(
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
     context.enforce("placement:resource_providers:usages", &Target::none())?;
-    let provider = placement.provider(&id).await?;
-    let usages = super::of_offered(provider.usage.total, provider.usage.used);
-    let body = json!({"resource_provider_generation": provider.generation.0, "usages": usages});
+    let found = placement.provider(&id).await?;
+    let place = found.place();
+    let body = json!({"resource_provider_generation": place.provider.generation.0, "usages": super::of(&place)});
     Ok(answer_now(&context, body))
 }
 

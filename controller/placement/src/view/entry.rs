@@ -62,15 +62,15 @@ impl Entry {
             reached = before.from;
         }
         for open in open.iter().filter(|open| !open.loaded) {
-            add(&mut provider, open.taken.amount);
+            add(&mut provider, &open.taken);
         }
         let key = Key::new(&provider, rank(&provider));
         Self { provider, key, stamp, open }
     }
 
-    pub(super) fn take(&mut self, amount: Resources) -> Taken {
-        let taken = Taken { amount, to: Stamp::random() };
-        add(&mut self.provider, amount);
+    pub(super) fn take(&mut self, amount: Resources, node: Option<u32>) -> Taken {
+        let taken = Taken { amount, node, to: Stamp::random() };
+        add(&mut self.provider, &taken);
         self.open.push(Open { taken, from: None, loaded: false });
         taken
     }
@@ -89,9 +89,16 @@ impl Entry {
         // What was counted since may have taken the room, and what was loaded since may tell of another host.
         let mut others = self.provider.usage.used;
         subtract(&mut others, taken.amount);
+        let near = || {
+            let Some(node) = taken.node else { return !constraints.one_node };
+            let mut without = self.provider.nodes.iter().find(|own| own.number == node).cloned();
+            without.iter_mut().for_each(|node| subtract(&mut node.used, taken.amount));
+            without.is_some_and(|node| node.fits(taken.amount, ratios))
+        };
         let fits = open(&self.provider, now)
             && allowed(&self.provider, constraints)
-            && fits(self.provider.usage.total, others, taken.amount, ratios);
+            && fits(self.provider.usage.total, others, taken.amount, ratios)
+            && near();
         if known && fits {
             self.stands_on(taken, former);
         }
@@ -124,6 +131,9 @@ impl Entry {
             Some(open) if open.loaded => false,
             Some(_) => {
                 subtract(&mut self.provider.usage.used, taken.amount);
+                if let Some(node) = node_of(&mut self.provider, taken) {
+                    subtract(node, taken.amount);
+                }
                 self.provider.usage.servers = self.provider.usage.servers.saturating_sub(1);
                 true
             }
@@ -137,12 +147,17 @@ impl Entry {
     }
 }
 
-fn add(provider: &mut Provider, amount: Resources) {
-    let used = &mut provider.usage.used;
-    used.vcpus = used.vcpus.saturating_add(amount.vcpus);
-    used.memory_mib = used.memory_mib.saturating_add(amount.memory_mib);
-    used.disk_gib = used.disk_gib.saturating_add(amount.disk_gib);
+fn add(provider: &mut Provider, taken: &Taken) {
+    provider.usage.used = provider.usage.used.plus(taken.amount);
     provider.usage.servers += 1;
+    if let Some(used) = node_of(provider, taken) {
+        *used = used.plus(taken.amount);
+    }
+}
+
+/// What is used of the node that was taken. Disks are counted, too, and never looked at.
+fn node_of<'a>(provider: &'a mut Provider, taken: &Taken) -> Option<&'a mut Resources> {
+    provider.nodes.iter_mut().find(|node| Some(node.number) == taken.node).map(|node| &mut node.used)
 }
 
 fn subtract(used: &mut Resources, amount: Resources) {

@@ -23,7 +23,7 @@ mod tests;
 use crate::{
     Order, Ratios,
     choose::{Rank, rank, ranks, suits},
-    provider::Provider,
+    provider::{Provider, node},
 };
 use controller_base::{Timestamp, id::HostId};
 use controller_ports::placement::{Constraints, Resources};
@@ -151,7 +151,7 @@ impl View {
     pub(crate) fn reserve(&self, wanted: Resources, constraints: &Constraints, now: Timestamp) -> Option<Reservation> {
         let mut inner = self.lock();
         let host = inner.choose(wanted, constraints, now)?;
-        let (taken, hostname) = inner.take(host, wanted)?;
+        let (taken, hostname) = inner.take(host, wanted, constraints.one_node)?;
         drop(inner);
         Some(Reservation::new(self.clone(), host, hostname, taken))
     }
@@ -224,10 +224,12 @@ impl Inner {
         self.ranks.range(bound(ranks.start())..=bound(ranks.end())).rev().map(|key| key.host)
     }
 
-    fn take(&mut self, host: HostId, wanted: Resources) -> Option<(Taken, String)> {
+    fn take(&mut self, host: HostId, wanted: Resources, one_node: bool) -> Option<(Taken, String)> {
+        let (ratios, order) = (self.ratios, self.order);
         let mut taken = None;
         self.alter(host, |entry| {
-            taken = Some((entry.take(wanted), entry.provider.usage.hostname.clone()));
+            let node = one_node.then(|| node::best(&entry.provider, wanted, &ratios, order)).flatten();
+            taken = Some((entry.take(wanted, node), entry.provider.usage.hostname.clone()));
             true
         });
         taken

@@ -1,6 +1,7 @@
 //! Room that is taken in memory while its transaction is open.
 
 use super::{Loaded, Stamp, View};
+use crate::{Ratios, provider::Provider};
 use controller_base::{Timestamp, id::HostId};
 use controller_ports::placement::{Constraints, Resources};
 
@@ -8,6 +9,8 @@ use controller_ports::placement::{Constraints, Resources};
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Taken {
     pub(super) amount: Resources,
+    /// The NUMA node that the server gets.
+    pub(super) node: Option<u32>,
     pub(super) to: Stamp,
 }
 
@@ -30,6 +33,17 @@ impl Reservation {
     #[must_use]
     pub fn host(&self) -> HostId {
         self.host
+    }
+
+    /// The NUMA node that the server gets, if it asked for one.
+    pub(crate) fn node(&self) -> Option<u32> {
+        self.taken.node
+    }
+
+    /// Whether the node that was chosen has the room, where the host stands as it was read.
+    pub(crate) fn node_fits(&self, read: &Provider, ratios: &Ratios) -> bool {
+        let fits = |node: u32| read.nodes.iter().any(|own| own.number == node && own.fits(self.taken.amount, ratios));
+        self.taken.node.is_none_or(fits)
     }
 
     pub(crate) fn hostname(&self) -> &str {

@@ -15,6 +15,7 @@ fn loaded(host: HostId, name: &str, memory_mib: u64, used_mib: u64, stamp: i64) 
     };
     let provider = Provider {
         usage,
+        nodes: Vec::new(),
         generation: Generation::FIRST,
         away_since: None,
         closed: false,

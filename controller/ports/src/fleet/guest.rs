@@ -18,6 +18,8 @@ pub struct DesiredGuest {
     pub vcpus: u32,
     /// Memory, MiB.
     pub memory_mib: u64,
+    /// The host's NUMA node that both are of; `None`: any.
+    pub numa_node: Option<u32>,
     /// Shall it run.
     pub power: Power,
     /// Direct kernel start; `None`: firmware and the root disk's boot loader.

@@ -118,6 +118,21 @@ async fn superseded(wishes: &mut watch::Receiver<Wish>, guest: &Guest) {
 /// Whether both start the same machine: what changed is told to it while it runs.
 fn same_start(desired: &Guest, guest: &Guest) -> bool {
     desired.power.running
-        && (desired.vcpus, desired.memory_mib, &desired.boot, &desired.disks, &desired.ports, desired.config_drive)
-            == (guest.vcpus, guest.memory_mib, &guest.boot, &guest.disks, &guest.ports, guest.config_drive)
+        && (
+            desired.vcpus,
+            desired.memory_mib,
+            desired.numa_node,
+            &desired.boot,
+            &desired.disks,
+            &desired.ports,
+            desired.config_drive,
+        ) == (
+            guest.vcpus,
+            guest.memory_mib,
+            guest.numa_node,
+            &guest.boot,
+            &guest.disks,
+            &guest.ports,
+            guest.config_drive,
+        )
 }

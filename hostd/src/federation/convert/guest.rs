@@ -28,6 +28,7 @@ pub(super) fn guest(id: &str, generation: u64, guest: wire::Guest) -> Result<Gue
         generation,
         vcpus: Some(vcpus).filter(|count| *count > 0).ok_or_else(|| Invalid::value("vcpus", vcpus))?,
         memory_mib: memory.ok_or_else(|| Invalid::value("memory_mib", guest.memory_mib))?,
+        numa_node: guest.numa_node,
         power: Power {
             running: power.running,
             boot_count: power.boot_count,

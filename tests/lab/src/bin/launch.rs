@@ -102,6 +102,7 @@ fn prepare(arguments: &Arguments, serial: &Path, command: &mut Command) -> Resul
         id: "lab".into(),
         vcpus: arguments.vcpus,
         memory_mib: arguments.memory,
+        near: None,
         boot,
         kvm: handover.add(writable(Path::new("/dev/kvm"))?)?,
         control: handover.add(UnixListener::bind(&socket)?)?,

@@ -1,7 +1,7 @@
 //! What the overlay carries between guests of two machines, by iperf3; and whether placement tells what the machines have.
 
 use super::{
-    machine::{DISKS, MEMORY_MIB, PROCESSORS},
+    machine::{DISKS, MEMORY_MIB, NODES, PROCESSORS},
     story::Story,
 };
 use crate::iperf;
@@ -32,7 +32,7 @@ impl Story<'_> {
         let ramdisk = self.json("image show iperf-ramdisk")?;
         let ramdisk = ramdisk["id"].as_str().context("an image has no id")?;
         self.openstack(&format!("image set iperf --property ramdisk_id={ramdisk}"))?;
-        self.openstack(&format!("flavor create --ram {MEMORY} --disk 0 --vcpus 1 iperf"))?;
+        self.openstack(&format!("flavor create --ram {MEMORY} --disk 0 --vcpus 1 --property hw:numa_nodes=1 iperf"))?;
         self.openstack(&format!("security group rule create open --protocol tcp --dst-port {PORT}"))?;
         let address = self.task("iperf-1", 1, &format!("iperf3 -s -p {PORT}\n"))?;
         let ask = format!("iperf3 -c {address} -p {PORT} -t 10 -f k -V");
@@ -112,8 +112,30 @@ impl Story<'_> {
                 let used = row(&used, "resource_class", class)?["usage"].as_u64();
                 ensure!(used == Some(each * here as u64), "{here} guests take {used:?} of {class} at {name}");
             }
+            self.nodes(&providers, &name, here as u64)?;
         }
         self.say("placement tells what the machines have, and what their guests take");
+        Ok(())
+    }
+
+    /// Below a machine are its NUMA nodes. The first has the processor, and with it the guests.
+    fn nodes(&self, providers: &Value, machine: &str, guests: u64) -> Result<()> {
+        for node in 0..NODES {
+            let provider = row(providers, "name", &format!("{machine}_NUMA{node}"))?;
+            let id = provider["uuid"].as_str().context("a provider has no uuid")?;
+            let told = |what: &str, class: &str, field: &str| {
+                let rows = self.json(&format!("resource provider {what} {id}"))?;
+                Ok::<_, anyhow::Error>(row(&rows, "resource_class", class)?[field].as_u64())
+            };
+            let (has, half) = (told("inventory list", "NUMA_MEMORY_MB", "total")?, MEMORY_MIB / NODES);
+            ensure!(
+                has.is_some_and(|has| (half / 2..=half).contains(&has)),
+                "node {node} of {machine} has {has:?} MiB"
+            );
+            let used = told("usage show", "NUMA_MEMORY_MB", "usage")?;
+            let expected = if node == 0 { guests * MEMORY } else { 0 };
+            ensure!(used == Some(expected), "{guests} guests take {used:?} MiB of node {node} of {machine}");
+        }
         Ok(())
     }
 }

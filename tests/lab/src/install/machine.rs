@@ -20,6 +20,8 @@ use std::{
 pub(super) const DISKS: [(&str, u64); 2] = [("disk", 16), ("data", 8)];
 pub(super) const MEMORY_MIB: u64 = 2048;
 pub(super) const PROCESSORS: u64 = 1;
+/// NUMA nodes, with the memory in equal parts.
+pub(super) const NODES: u64 = 2;
 /// The release whose firmware it has.
 const FIRMWARE: &str = "trixie";
 /// Words of the kernel's command line that the firmware's tables add to the image's own.
@@ -96,6 +98,12 @@ impl Machine {
         qemu.args(options);
         qemu.arg("-smp").arg(PROCESSORS.to_string());
         qemu.arg("-m").arg(MEMORY_MIB.to_string());
+        for node in 0..NODES {
+            // The only processor is of the first one.
+            let processors = if node == 0 { "cpus=0," } else { "" };
+            qemu.arg("-object").arg(format!("memory-backend-ram,id=m{node},size={}M", MEMORY_MIB / NODES));
+            qemu.arg("-numa").arg(format!("node,nodeid={node},{processors}memdev=m{node}"));
+        }
         qemu.args(["-nodefaults", "-display", "none", "-device", "virtio-rng-pci"]);
         qemu.arg("-chardev").arg(format!("file,id=c,append=on,path={}", self.serial().display()));
         qemu.args(["-serial", "chardev:c"]);
