@@ -30,7 +30,7 @@ async fn a_token_is_checked_over_one_connection_when_the_epoch_is_not_known() {
         world.identity.validate_late(&token, 60).await.unwrap();
         world.alone();
         assert_eq!(world.validity(&token).await, 200);
-        let user = crate::user::store::get(&mut *world.db.read().await.unwrap(), &user_id).await.unwrap().unwrap();
+        let user = crate::user::store::get(&mut world.db.read().await.unwrap(), &user_id).await.unwrap().unwrap();
         let login = Federated { user, method: "mapped".to_owned(), origin: Origin::Own };
         world.alone();
         world.identity.token_of_federated(login).await.unwrap();
