@@ -19,12 +19,13 @@ fn the_clients_placement_commands() -> Result<()> {
     let commands = humilis_compat::root().join("golden/placement.commands");
     let said = place.script("openstackclient", "cli.py", &["openstack.placement.v1", &commands.to_string_lossy()])?;
     assert!(said.contains("| HW_CPU_X86_SSE2 |"), "the host tells what its processors can do: {said}");
+    assert!(said.contains("| HW_NUMA_ROOT |"), "and its nodes: {said}");
     golden("placement.txt", &without_processors(&said))
 }
 
-/// What this machine's processors can do is another machine's business.
+/// What this machine's processors can do, and whether it has nodes of them, is another machine's business.
 fn without_processors(said: &str) -> String {
-    const ALONE: &str = "| HW_CPU_X86_";
+    const ALONE: &str = "| HW_";
     const AMONG: &str = ",HW_CPU_X86_";
     let mut out = String::new();
     for line in said.lines().filter(|line| !line.starts_with(ALONE)) {
