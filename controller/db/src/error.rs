@@ -99,18 +99,21 @@ fn unique(error: &dyn DatabaseError) -> DbError {
     DbError::UniqueViolation { table: table.to_owned(), constraint: error.constraint().unwrap_or(columns).to_owned() }
 }
 
-/// Crossings, and PostgreSQL's lock not available.
+/// Crossings; and waits in vain: PostgreSQL's lock not available, SQLite's BUSY with its extended codes.
 fn is_busy(error: &dyn DatabaseError) -> bool {
-    is_crossing(error) || error.code().as_deref() == Some("55P03")
+    is_crossing(error)
+        || error.code().as_deref() == Some("55P03")
+        || of_sqlite(error).is_some_and(|code| code & 0xff == 5)
 }
 
-/// SQLite: BUSY and LOCKED with their extended codes; PostgreSQL: serialization failure, deadlock.
+/// PostgreSQL: serialization failure, deadlock. SQLite: LOCKED with its extended codes, BUSY_SNAPSHOT.
 fn is_crossing(error: &dyn DatabaseError) -> bool {
-    match error.code().as_deref() {
-        Some("40001" | "40P01") => true,
-        Some(code) => code.parse::<u32>().is_ok_and(|code| code < 4096 && matches!(code & 0xff, 5 | 6)),
-        None => false,
-    }
+    matches!(error.code().as_deref(), Some("40001" | "40P01"))
+        || of_sqlite(error).is_some_and(|code| code & 0xff == 6 || code == 517)
+}
+
+fn of_sqlite(error: &dyn DatabaseError) -> Option<u32> {
+    error.code()?.parse().ok().filter(|code| *code < 4096)
 }
 
 #[cfg(test)]

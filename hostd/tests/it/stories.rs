@@ -60,10 +60,10 @@ fn a_guest_of_one_numa_node_stays_there() {
         controller.running(id, 1).await;
         let pid = process_of(id).expect("a process");
         let node = hostd_kit::numa::nodes().remove(0);
-        let allowed = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-        let allowed =
-            allowed.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).unwrap().trim().to_owned();
-        assert_eq!(allowed, node.cpus);
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let cpus = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).unwrap().trim().to_owned();
+        let allowed = hostd_kit::numa::Node { cpus, ..node.clone() }.threads();
+        assert!(allowed.iter().all(|thread| node.threads().contains(thread)), "{allowed:?}");
         let maps = std::fs::read_to_string(format!("/proc/{pid}/numa_maps")).unwrap();
         assert!(maps.contains(" prefer:0 "), "{maps}");
         controller.unwant(&[id]);

@@ -44,7 +44,7 @@ pub struct GuestSpec {
 /// A NUMA node of the machine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Near {
-    /// Where memory comes from as long as there is some.
+    /// Where memory comes from as long as some is free.
     pub node: u32,
     /// The processors that all threads stay on, by number.
     pub cpus: Vec<u16>,

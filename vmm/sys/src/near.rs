@@ -15,19 +15,31 @@ const WORD: usize = u64::BITS as usize;
 /// # Errors
 /// The node is none, or the process may use none of the processors.
 pub fn stay(node: u32, cpus: &[u16]) -> io::Result<()> {
-    run_on(cpus)?;
-    prefer(node)
+    let running = run_on(cpus);
+    prefer(node)?;
+    running
 }
 
+/// On those of the processors that the thread may run on.
 fn run_on(cpus: &[u16]) -> io::Result<()> {
+    const SIZE: usize = size_of::<libc::cpu_set_t>();
     // SAFETY: a set of processors is plain bits, for which zero is a value.
-    let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
-    for cpu in cpus.iter().map(|cpu| usize::from(*cpu)).filter(|cpu| *cpu < 8 * size_of::<libc::cpu_set_t>()) {
-        // SAFETY: the set is whole and has a bit for this processor.
-        unsafe { libc::CPU_SET(cpu, &mut set) };
-    }
+    let (mut allowed, mut set): (libc::cpu_set_t, libc::cpu_set_t) =
+        unsafe { (std::mem::zeroed(), std::mem::zeroed()) };
     // SAFETY: the set is whole and of the size that is told; 0 is the calling thread.
-    let result = unsafe { libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &raw const set) };
+    if unsafe { libc::sched_getaffinity(0, SIZE, &raw mut allowed) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    for cpu in cpus.iter().map(|cpu| usize::from(*cpu)).filter(|cpu| *cpu < 8 * SIZE) {
+        // SAFETY: both sets are whole and have a bit for this processor.
+        unsafe {
+            if libc::CPU_ISSET(cpu, &allowed) {
+                libc::CPU_SET(cpu, &mut set);
+            }
+        }
+    }
+    // SAFETY: as above.
+    let result = unsafe { libc::sched_setaffinity(0, SIZE, &raw const set) };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 

@@ -53,7 +53,9 @@ pub(crate) fn required_by_image(properties: &BTreeMap<String, String>) -> Vec<St
 pub(crate) enum Unknown {
     #[error("Invalid value '{value}' for extra spec '{key}'. It is 'required' or 'forbidden'.")]
     Word { key: String, value: String },
-    #[error("Invalid value '{value}' for '{key}'. It is '1': a server gets one NUMA node, or is not bound to any.")]
+    #[error("Invalid value '{value}' for extra spec 'hw:numa_nodes'. It is a number of at least 1.")]
+    Number { value: String },
+    #[error("'{key}' is '{value}': a server gets one NUMA node here, or any.")]
     Nodes { key: &'static str, value: String },
 }
 
@@ -78,7 +80,11 @@ pub(crate) fn check(extra_specs: &BTreeMap<String, String>) -> Result<(), Unknow
     let mut said = extra_specs.iter().filter(|(key, _)| key.starts_with(TRAIT));
     match said.find(|(_, value)| !matches!(value.as_str(), "required" | "forbidden")) {
         Some((key, value)) => Err(Unknown::Word { key: key.clone(), value: value.clone() }),
-        None => one_node(extra_specs, None).map(drop),
+        None => match extra_specs.get(NUMA_NODES) {
+            Some(value) if value.parse().is_ok_and(|nodes: u32| nodes > 0) => Ok(()),
+            Some(value) => Err(Unknown::Number { value: value.clone() }),
+            None => Ok(()),
+        },
     }
 }
 
@@ -191,7 +197,8 @@ mod tests {
         assert_eq!(asks(&[(NUMA_NODES, "1")], Some("2")), Ok(true), "operators' flavors come first");
         assert_eq!(asks(&[], Some("1")), Ok(true));
         assert!(asks(&[], Some("2")).is_err() && asks(&[(NUMA_NODES, "two")], None).is_err());
-        assert!(check(&specs(&[(NUMA_NODES, "2")])).is_err() && check(&specs(&[(NUMA_NODES, "1")])).is_ok());
+        assert!(check(&specs(&[(NUMA_NODES, "2")])).is_ok(), "a flavor may ask for what no host has");
+        assert!(check(&specs(&[(NUMA_NODES, "0")])).is_err() && check(&specs(&[(NUMA_NODES, "one")])).is_err());
     }
 
     #[test]

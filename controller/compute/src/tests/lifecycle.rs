@@ -78,10 +78,14 @@ async fn a_device_that_no_host_has_is_not_passed_over() {
 async fn a_server_that_wants_one_numa_node_tells_its_host_which() {
     for world in worlds().await {
         let path = "/v2.1/flavors/1/os-extra_specs";
-        for (nodes, status) in [("2", StatusCode::BAD_REQUEST), ("1", StatusCode::OK)] {
+        let ask = async |nodes: &str| {
             let specs = json!({"extra_specs": {"hw:numa_nodes": nodes}});
-            assert_eq!(world.send(Method::POST, path, "admin", 1, Some(specs)).await.status, status);
-        }
+            world.send(Method::POST, path, "admin", 1, Some(specs)).await.status
+        };
+        assert_eq!(ask("none").await, StatusCode::BAD_REQUEST);
+        assert_eq!(ask("2").await, StatusCode::OK);
+        assert_eq!(world.ask(1, json!({})).await.status, StatusCode::BAD_REQUEST);
+        assert_eq!(ask("1").await, StatusCode::OK);
         let id = world.create(json!({})).await;
         world.published(id).await;
         let (_, guest) = world.desired(id).await.unwrap();

@@ -46,10 +46,10 @@ fn state(number: i32) -> Result<GuestState, Malformed> {
 }
 
 /// The most nodes of a machine, and the longest list of one's processors.
-const NUMA_NODES: usize = 1024;
+const NUMA_NODES: usize = 64;
 const CPUS_CHARS: usize = 1024;
 
-/// The host's NUMA nodes; what is no list of processors is left empty.
+/// The host's NUMA nodes by number; what is no list of processors is left empty.
 pub(crate) fn numa(nodes: Vec<wire::NumaNode>) -> Vec<NumaNode> {
     let list = |cpus: &String| {
         cpus.len() <= CPUS_CHARS && cpus.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-' || byte == b',')
@@ -59,7 +59,10 @@ pub(crate) fn numa(nodes: Vec<wire::NumaNode>) -> Vec<NumaNode> {
         cpus: Some(node.cpus).filter(list).unwrap_or_default(),
         memory_mib: node.memory_mib,
     };
-    nodes.into_iter().take(NUMA_NODES).map(node).collect()
+    let mut nodes: Vec<_> = nodes.into_iter().take(NUMA_NODES).map(node).collect();
+    nodes.sort_by_key(|node| node.number);
+    nodes.dedup_by_key(|node| node.number);
+    nodes
 }
 
 /// The most features of a processor, and the longest word about one.

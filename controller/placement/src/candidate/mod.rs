@@ -18,11 +18,12 @@ use crate::{
 };
 use controller_base::Timestamp;
 use query::Query;
+use std::sync::Arc;
 
 /// Where a claim could be made: a host, and a NUMA node of it where something of one is wanted.
 #[derive(Clone, Debug)]
 struct Candidate {
-    provider: Provider,
+    provider: Arc<Provider>,
     node: Option<u32>,
 }
 
@@ -35,9 +36,13 @@ impl Candidate {
         self.provider.places().find(|place| place.node.is_some_and(|node| Some(node.number) == self.node))
     }
 
-    /// What a group is met by.
+    /// What a group is met by. One without resources asks for traits alone, which the host or its node has.
     fn places(&self, group: &Demand) -> Vec<Place<'_>> {
-        let root = Some(self.root()).filter(|_| group.amounts.is_empty() || group.amounts.name_some(OF_HOST));
+        if group.amounts.is_empty() {
+            let suiting = self.node().filter(|node| group.suits(&[*node]));
+            return vec![suiting.unwrap_or_else(|| self.root())];
+        }
+        let root = Some(self.root()).filter(|_| group.amounts.name_some(OF_HOST));
         root.into_iter().chain(self.node().filter(|_| group.amounts.name_some(OF_NODE))).collect()
     }
 }
@@ -55,7 +60,8 @@ fn select(
     let candidates = |provider: Provider| {
         let fitting = provider.nodes.iter().filter(|node| node.fits(of_node, ratios)).map(|node| Some(node.number));
         let nodes: Vec<_> = if query.sum().name_some(OF_NODE) { fitting.collect() } else { vec![None] };
-        nodes.into_iter().map(move |node| Candidate { provider: provider.clone(), node })
+        let provider = Arc::new(provider);
+        nodes.into_iter().map(move |node| Candidate { provider: Arc::clone(&provider), node })
     };
     let suiting = providers.into_iter().flat_map(candidates).filter(|candidate| query.suits(candidate));
     suiting.take(query.limit.unwrap_or(usize::MAX)).collect()
@@ -120,6 +126,8 @@ mod tests {
         assert_eq!(found(&hosts, &format!("{numa}:4096")), "");
         assert_eq!(found(&hosts, "resources=NUMA_THREAD:1,VCPU:1&required=HW_NUMA_ROOT,COMPUTE_NODE"), "b0b1a0a1");
         assert_eq!(found(&hosts, "resources1=NUMA_THREAD:1,VCPU:1"), "", "a group is met by one provider");
+        let near = "resources_M=NUMA_THREAD:1&required_N=HW_NUMA_ROOT&same_subtree=_M,_N";
+        assert_eq!(found(&hosts, near), "b0b1a0a1", "a group of traits alone is met by the node");
         let node = hosts[0].node_id(1);
         assert_eq!(found(&hosts, &format!("resources=VCPU:1&in_tree={node}")), "a");
     }

@@ -6,32 +6,40 @@ use controller_web::Microversion;
 use serde_json::{Map, Value, json};
 
 pub(super) fn render(found: &[Candidate], query: &Query, ratios: &Ratios, version: Microversion) -> Value {
-    // Before 1.29 only hosts were told of.
+    // Before 1.29 no two providers of one tree were told of together.
     let nested = version.at_least(1, 29);
-    let found: Vec<_> = found.iter().filter(|candidate| nested || candidate.node.is_none()).collect();
+    let found: Vec<_> = found.iter().filter(|candidate| nested || shares(candidate, query).len() == 1).collect();
     let requests: Vec<_> = found.iter().map(|candidate| request(candidate, query, version)).collect();
-    let trees = found.iter().flat_map(|candidate| candidate.provider.places());
+    let mut hosts = found.clone();
+    // Those of one host follow each other.
+    hosts.dedup_by_key(|candidate| candidate.provider.id());
+    let trees = hosts.into_iter().flat_map(|candidate| candidate.provider.places()).filter(|_| nested);
+    let alone = found.iter().flat_map(|candidate| shares(candidate, query)).map(|(place, _)| place);
     let summaries: Map<String, Value> = trees
-        .filter(|place| nested || place.node.is_none())
+        .chain(alone.filter(|_| !nested))
         .map(|place| (place.id().to_string(), summary(&place, query, ratios, version)))
         .collect();
     json!({"allocation_requests": requests, "provider_summaries": summaries})
 }
 
-/// What a claim there would say, and since 1.34 which groups it meets.
-fn request(candidate: &Candidate, query: &Query, version: Microversion) -> Value {
+/// What a claim there would take, of the host and of its node.
+fn shares<'a>(candidate: &'a Candidate, query: &Query) -> Vec<(Place<'a>, Value)> {
     // Nothing was found where a class is wanted of which there is nothing.
     let (of_host, of_node) = query.sum().split().unwrap_or_default();
-    let root = candidate.root();
-    let of_host = amounts(root.classes(), of_host);
+    let places = [Some((candidate.root(), of_host)), candidate.node().map(|node| (node, of_node))];
+    let shares = places.into_iter().flatten().map(|(place, wanted)| (place, amounts(place.classes(), wanted)));
+    shares.filter(|(_, amounts)| amounts != &json!({})).collect()
+}
+
+/// What a claim there would say, and since 1.34 which groups it meets.
+fn request(candidate: &Candidate, query: &Query, version: Microversion) -> Value {
+    let shares = shares(candidate, query).into_iter();
     if !version.at_least(1, 12) {
-        return json!({"allocations": [{"resource_provider": {"uuid": root.id()}, "resources": of_host}]});
+        let one = |(place, amounts): (Place<'_>, Value)| json!({"resource_provider": {"uuid": place.id()}, "resources": amounts});
+        return json!({"allocations": shares.map(one).collect::<Vec<_>>()});
     }
-    let all = [Some((root, of_host)), candidate.node().map(|node| (node, amounts(node.classes(), of_node)))];
-    let all = all.into_iter().flatten().filter(|(_, amounts)| amounts != &json!({}));
-    let allocations: Map<String, Value> =
-        all.map(|(place, amounts)| (place.id().to_string(), json!({"resources": amounts}))).collect();
-    let mut body = json!({"allocations": allocations});
+    let one = |(place, amounts): (Place<'_>, Value)| (place.id().to_string(), json!({"resources": amounts}));
+    let mut body = json!({"allocations": shares.map(one).collect::<Map<_, _>>()});
     if version.at_least(1, 34) {
         let places = |group| candidate.places(group).iter().map(Place::id).collect::<Vec<_>>();
         let mappings: Map<String, Value> =

@@ -225,6 +225,10 @@ async fn numa_nodes_are_providers_below_their_host() {
         let mapped = &answer["allocation_requests"][1]["mappings"];
         assert_eq!((&mapped[""], &mapped["1"]), (&json!([host.id]), &json!([second["uuid"]])));
         assert_eq!(world.get(candidates, "1.28").await.json()["allocation_requests"], json!([]));
+        let alone = world.get("/allocation_candidates?resources=NUMA_MEMORY_MB:512", "1.10").await.json();
+        let first = json!({"allocations": [{"resource_provider": {"uuid": second["uuid"]}, "resources": {"NUMA_MEMORY_MB": 512}}]});
+        assert_eq!(alone["allocation_requests"][1], first, "one provider of a tree was known before");
+        assert_eq!(alone["provider_summaries"].as_object().unwrap().len(), 2);
         world.release(bound).await;
         assert_eq!(get("usages").await["usages"], json!({"NUMA_THREAD": 0, "NUMA_MEMORY_MB": 0}));
     }
