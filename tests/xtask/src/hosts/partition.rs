@@ -29,6 +29,7 @@ async fn tell(story: &Story, length: Duration) -> Result<()> {
     for cut in [Cut::Both, Cut::Inward, Cut::Outward] {
         let meanwhile = Meanwhile { story, private: &private, still: &still, far: &far };
         meanwhile.during(cut, length).await.with_context(|| format!("{cut:?}"))?;
+        story.ask_from_outside(&still, "status", "instance-id=")?;
         let uptime: u64 = guest::command(still.floating.as_deref().unwrap_or_default(), "uptime")?.parse()?;
         // Its clock may be somewhat slow.
         ensure!(
