@@ -127,11 +127,11 @@ async fn what_a_host_says_of_its_nodes_is_kept() {
     for world in World::all(3600).await {
         let machine = world.machine("a").await;
         let _stream = world.connect(&machine).await.unwrap();
-        let node = |cpus: &str| NumaNode { number: 1, cpus: cpus.to_owned(), memory_mib: 5 };
+        let node = |number, cpus: &str| NumaNode { number, cpus: cpus.to_owned(), memory_mib: 5 };
         assert_eq!(
             world.host(&machine).await.membership.numa,
-            [node("0-3,8"), node("")],
-            "what is no list is left out"
+            [node(1, "0-3,8"), node(2, "")],
+            "by number, each once; what is no list is left out"
         );
     }
 }

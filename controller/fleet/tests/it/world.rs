@@ -268,8 +268,8 @@ impl World {
             instance: machine.instance.clone(),
             machine: machine.machine.clone(),
             appliance_version: machine.appliance.clone(),
-            numa_nodes: ["0-3,8", "; DROP"]
-                .map(|cpus| wire::NumaNode { number: 1, cpus: cpus.into(), memory_mib: 5 })
+            numa_nodes: [(2, "; DROP"), (1, "0-3,8"), (1, "9")]
+                .map(|(number, cpus)| wire::NumaNode { number, cpus: cpus.into(), memory_mib: 5 })
                 .into(),
             ..wire::Hello::default()
         };

@@ -126,7 +126,7 @@ mod tests {
         assert_eq!(found(&hosts, &format!("{numa}:4096")), "");
         assert_eq!(found(&hosts, "resources=NUMA_THREAD:1,VCPU:1&required=HW_NUMA_ROOT,COMPUTE_NODE"), "b0b1a0a1");
         assert_eq!(found(&hosts, "resources1=NUMA_THREAD:1,VCPU:1"), "", "a group is met by one provider");
-        let near = "resources_M=NUMA_THREAD:1&required_N=HW_NUMA_ROOT&same_subtree=_M,_N";
+        let near = "resources_M=NUMA_THREAD:1&required_N=HW_NUMA_ROOT&same_subtree=_M,_N&group_policy=none";
         assert_eq!(found(&hosts, near), "b0b1a0a1", "a group of traits alone is met by the node");
         let node = hosts[0].node_id(1);
         assert_eq!(found(&hosts, &format!("resources=VCPU:1&in_tree={node}")), "a");
