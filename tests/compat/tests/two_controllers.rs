@@ -70,8 +70,11 @@ async fn what_one_revokes_the_other_refuses_at_once() -> Result<()> {
         ensure!(projects(&elsewhere).await? == 200, "the other does not know the token");
         ensure!(admin.revoke(&victim).await? == 204, "the token cannot be revoked");
         let revoked = Instant::now();
+        // What counts is when it was asked: a busy machine may answer late.
+        let mut asked = revoked.elapsed();
         while projects(&elsewhere).await? != 401 {
-            ensure!(revoked.elapsed() < AT_ONCE, "the other still takes the token after {:?}", revoked.elapsed());
+            ensure!(asked < AT_ONCE, "the other still takes the token after {asked:?}");
+            asked = revoked.elapsed();
         }
     }
     Ok(())
