@@ -6,6 +6,7 @@ use hostd_kit::run::run;
 use humilis_update::{Bundle, Keys};
 use std::{
     fs::{self, File},
+    io::Read as _,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -18,6 +19,9 @@ const OS_RELEASE: &str = "/usr/lib/os-release";
 const PATIENCE: Duration = Duration::from_secs(1800);
 /// Where sysupdate looks for files.
 pub const FOLDER: &str = "/var/lib/humilis/update";
+
+/// Where the boot loader's entries are.
+pub const ENTRIES: &str = "/efi/EFI/Linux";
 
 /// Held while a bundle is installed.
 const LOCK: &str = ".lock";
@@ -45,6 +49,7 @@ pub async fn install(bundle: PathBuf, keys: &[PathBuf], folder: &Path) -> anyhow
     let alone = File::create(folder.join(LOCK)).context("cannot make the update's lock")?;
     let _alone = tokio::task::spawn_blocking(move || alone.lock().map(|()| alone)).await??;
     clear(folder)?;
+    discard_torn(Path::new(ENTRIES))?;
     let unpacked = install_from(bundle, &version, folder.to_owned()).await;
     clear(folder)?;
     unpacked
@@ -58,6 +63,25 @@ async fn install_from(bundle: Bundle<File>, version: &str, folder: PathBuf) -> a
     }
     run(SYSUPDATE, &["--verify=no", "update", version], b"", PATIENCE).await?;
     Ok(Outcome::Installed(version.to_owned()))
+}
+
+/// Whether a boot entry is a program. A power cut can leave its name alone: the boot loader passes over it then, without counting a try.
+#[must_use]
+pub fn is_program(entry: &Path) -> bool {
+    let mut magic = [0; 2];
+    File::open(entry).and_then(|mut file| file.read_exact(&mut magic)).is_ok() && magic == *b"MZ"
+}
+
+/// Removes entries that are none, which sysupdate would take for installed.
+fn discard_torn(entries: &Path) -> anyhow::Result<()> {
+    for entry in fs::read_dir(entries).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if entry.file_name().to_string_lossy().ends_with(".efi") && !is_program(&path) {
+            tracing::warn!(entry = %path.display(), "a boot entry was torn by a power cut; it is removed");
+            fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
+        }
+    }
+    Ok(())
 }
 
 fn open(bundle: &Path, keys: &[PathBuf]) -> anyhow::Result<Bundle<File>> {
@@ -111,6 +135,18 @@ mod tests {
         }
         clear(folder.path()).unwrap();
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn entries_that_a_power_cut_tore_go_and_no_others() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, bytes) in [("humilis_1.efi", "MZ and so on"), ("humilis_2+3-0.efi", ""), ("humilis_3.efi", "\0\0")] {
+            fs::write(folder.path().join(name), bytes).unwrap();
+        }
+        discard_torn(folder.path()).unwrap();
+        assert!(folder.path().join("humilis_1.efi").exists());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        discard_torn(Path::new("/nonexistent")).unwrap();
     }
 
     #[tokio::test]

@@ -9,13 +9,11 @@ use anyhow::{Context as _, bail};
 use async_trait::async_trait;
 use hostd_kit::run::{RunError, run};
 use std::{
-    fs,
+    fs::{self, DirEntry},
     path::{Path, PathBuf},
     time::Duration,
 };
 
-/// Where the boot loader's entries are.
-const ENTRIES: &str = "/efi/EFI/Linux";
 /// A slow disk may take so long.
 const PATIENCE: Duration = Duration::from_secs(3600);
 /// The unit in which a bundle is installed: outside of hostd's own, so that it ends whatever becomes of hostd.
@@ -53,8 +51,9 @@ pub struct Appliance;
 impl Machine for Appliance {
     fn look(&self, version: &str) -> anyhow::Result<Standing> {
         let Some(running) = update::running()? else { bail!("this host is no appliance: it takes no updates") };
-        let names = match fs::read_dir(ENTRIES) {
-            Ok(entries) => entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect(),
+        let name = |entry: DirEntry| entry.file_name().to_string_lossy().into_owned();
+        let names = match fs::read_dir(update::ENTRIES) {
+            Ok(entries) => entries.flatten().filter(|entry| update::is_program(&entry.path())).map(name).collect(),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
             Err(error) => return Err(error).context("cannot read the boot loader's entries"),
         };
