@@ -1,6 +1,7 @@
 //! What can go wrong, told apart as far as a store can act on it.
 
 use sqlx::error::{DatabaseError, ErrorKind};
+use std::io;
 
 /// A database error.
 #[derive(Debug, thiserror::Error)]
@@ -110,6 +111,15 @@ fn is_busy(error: &dyn DatabaseError) -> bool {
 fn is_crossing(error: &dyn DatabaseError) -> bool {
     matches!(error.code().as_deref(), Some("40001" | "40P01"))
         || of_sqlite(error).is_some_and(|code| code & 0xff == 6 || code == 517)
+}
+
+/// Whether this is a server that is starting, or has no room for another connection: soon it may be there.
+pub(crate) fn is_starting(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(error) => error.kind() == io::ErrorKind::ConnectionRefused,
+        sqlx::Error::Database(error) => matches!(error.code().as_deref(), Some("53300" | "57P03")),
+        _ => false,
+    }
 }
 
 fn of_sqlite(error: &dyn DatabaseError) -> Option<u32> {

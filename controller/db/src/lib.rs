@@ -20,6 +20,7 @@
 //! # }
 //! ```
 
+mod connections;
 mod dialect;
 mod error;
 mod filter;

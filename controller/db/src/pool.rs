@@ -1,15 +1,13 @@
-//! The pools: one writing and a few reading connections to SQLite, one pool to PostgreSQL and another for its locks.
+//! The database: one writing and a few reading connections to SQLite; those to PostgreSQL, and others for its locks.
 //!
-//! Who has a connection to PostgreSQL does not ask for a second one: where all do so, all wait for each other. Tests have a pool
-//! of one.
+//! Who has a connection to PostgreSQL does not ask for a second one: where all do so, all wait for each other. Tests have one.
 
-use crate::{DbError, Dialect, Tx, log::Log};
-use sqlx::{
-    Any, AnyConnection, ConnectOptions, Connection as _,
-    any::{AnyConnectOptions, AnyPoolOptions},
-    pool::PoolConnection,
-    sqlite::SqliteConnectOptions,
+use crate::{
+    DbError, Dialect, Tx,
+    connections::{Connections, Lent, Plan},
+    log::Log,
 };
+use sqlx::{AnyConnection, ConnectOptions, any::AnyConnectOptions, sqlite::SqliteConnectOptions};
 use std::{
     ops::{Deref, DerefMut},
     str::FromStr,
@@ -24,21 +22,19 @@ const POSTGRES_CONNECTIONS: usize = 4;
 const POSTGRES_LEAST: usize = 8;
 const POSTGRES_MOST: usize = 32;
 /// Locks that one controller holds at once. Their connections are their own: a lock is held for as long as some work takes, and
-/// that work asks the pool.
+/// that work asks for connections.
 const POSTGRES_LOCKS: u32 = 16;
 /// So long a lock's connection stays open for the next one.
 const LOCK_IDLE: Duration = Duration::from_secs(60);
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(15);
-/// A connection to PostgreSQL that was idle for so long is asked whether it still is one. All were when they were given back.
-const STALE: Duration = Duration::from_millis(100);
 
 /// The database. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Db {
-    writer: sqlx::AnyPool,
-    reader: sqlx::AnyPool,
+    writer: Connections,
+    reader: Connections,
     // SQLite has no locks.
-    locks: Option<sqlx::AnyPool>,
+    locks: Option<Connections>,
     dialect: Dialect,
     // PostgreSQL syncs its own.
     log: Option<Arc<Log>>,
@@ -60,21 +56,31 @@ impl Db {
         sqlx::any::install_default_drivers();
         let dialect = Dialect::of(url)?;
         let options = AnyConnectOptions::from_str(url)?.disable_statement_logging();
-        let pool = |writes, connections| pool(dialect, writes, connections).acquire_timeout(patience);
-        Ok(match dialect {
+        let connections =
+            |writes, most| Plan { options: options.clone(), setup: dialect.setup(writes), most, patience, idle: None };
+        let db = match dialect {
             Dialect::Sqlite => Self {
-                writer: pool(true, 1).connect_with(options.clone()).await?,
-                reader: pool(false, SQLITE_READERS).connect_with(options).await?,
+                writer: Connections::new(connections(true, 1)),
+                reader: Connections::new(connections(false, SQLITE_READERS)),
                 locks: None,
                 dialect,
                 log: Some(Arc::new(Log::of(SqliteConnectOptions::from_str(url)?.get_filename().to_owned()))),
             },
             Dialect::Postgres => {
-                let shared = pool(true, postgres).connect_with(options.clone()).await?;
-                let locks = pool(true, POSTGRES_LOCKS).idle_timeout(LOCK_IDLE).connect_lazy_with(options);
-                Self { writer: shared.clone(), reader: shared, locks: Some(locks), dialect, log: None }
+                let shared = Connections::new(connections(true, postgres));
+                let locks = Plan { idle: Some(LOCK_IDLE), ..connections(true, POSTGRES_LOCKS) };
+                Self {
+                    writer: shared.clone(),
+                    reader: shared,
+                    locks: Some(Connections::new(locks)),
+                    dialect,
+                    log: None,
+                }
             }
-        })
+        };
+        // What cannot be reached is found here.
+        drop(db.writer.lend().await?);
+        Ok(db)
     }
 
     /// A connection for reading. On SQLite it refuses to write.
@@ -82,7 +88,7 @@ impl Db {
     /// # Errors
     /// The database cannot be reached, or no connection came free in time.
     pub async fn read(&self) -> Result<Conn, DbError> {
-        Ok(Conn(self.reader.acquire().await?))
+        Ok(Conn(self.reader.lend().await?))
     }
 
     /// Starts a write transaction. Dropped without [`Tx::commit`], it is rolled back.
@@ -92,13 +98,13 @@ impl Db {
     /// # Errors
     /// The database cannot be reached, or no connection came free in time.
     pub async fn begin(&self) -> Result<Tx, DbError> {
-        Ok(Tx::new(self.writer.begin_with(self.dialect.begin()).await?, self.log.clone()))
+        Tx::begin(self.writer.lend().await?, self.dialect, self.log.clone()).await
     }
 
     /// Starts a transaction that only holds a lock; `None` where there are no locks.
     pub(crate) async fn begin_lock(&self) -> Result<Option<Tx>, DbError> {
         let Some(locks) = &self.locks else { return Ok(None) };
-        Ok(Some(Tx::new(locks.begin_with(self.dialect.begin()).await?, None)))
+        Ok(Some(Tx::begin(locks.lend().await?, self.dialect, None).await?))
     }
 
     /// Which database it is.
@@ -123,29 +129,9 @@ fn postgres_connections() -> u32 {
     u32::try_from(wanted).unwrap_or(1)
 }
 
-fn pool(dialect: Dialect, writes: bool, connections: u32) -> AnyPoolOptions {
-    let setup = dialect.setup(writes);
-    AnyPoolOptions::new()
-        .max_connections(connections)
-        .idle_timeout(None)
-        .max_lifetime(None)
-        .test_before_acquire(false)
-        .before_acquire(move |connection, idle| {
-            Box::pin(async move {
-                if dialect == Dialect::Postgres && idle.idle_for >= STALE {
-                    connection.ping().await?;
-                }
-                Ok(true)
-            })
-        })
-        .after_connect(move |connection, _| {
-            Box::pin(async move { sqlx::raw_sql(setup).execute(connection).await.map(|_| ()) })
-        })
-}
-
 /// A connection for reading; `&mut *conn` is what a query executes on.
 #[derive(Debug)]
-pub struct Conn(PoolConnection<Any>);
+pub struct Conn(Lent);
 
 impl Deref for Conn {
     type Target = AnyConnection;

@@ -1,7 +1,7 @@
 //! A write transaction and what shall happen after it.
 
-use crate::{DbError, log::Log};
-use sqlx::{Any, AnyConnection, Transaction};
+use crate::{DbError, Dialect, connections::Lent, log::Log};
+use sqlx::AnyConnection;
 use std::{
     fmt,
     ops::{Deref, DerefMut},
@@ -13,14 +13,15 @@ type Hook = Box<dyn FnOnce() + Send>;
 /// A write transaction; `&mut *tx` is what a query executes on (`&mut **tx` where `tx` is a `&mut Tx`). Dropped, it is rolled
 /// back.
 pub struct Tx {
-    inner: Transaction<'static, Any>,
+    inner: Lent,
     log: Option<Arc<Log>>,
     hooks: Vec<Hook>,
 }
 
 impl Tx {
-    pub(crate) fn new(inner: Transaction<'static, Any>, log: Option<Arc<Log>>) -> Self {
-        Self { inner, log, hooks: Vec::new() }
+    pub(crate) async fn begin(mut inner: Lent, dialect: Dialect, log: Option<Arc<Log>>) -> Result<Self, DbError> {
+        inner.begin(dialect.begin()).await?;
+        Ok(Self { inner, log, hooks: Vec::new() })
     }
 
     /// Makes the changes durable, then runs the hooks in the order in which they were given.
