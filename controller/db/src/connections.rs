@@ -225,7 +225,10 @@ mod tests {
     async fn whoever_gives_up_while_a_transaction_begins_leaves_none() {
         for db in databases().await {
             db.migrate("demo", &[TABLE]).await.unwrap();
-            assert!(db.begin().now_or_never().is_none(), "it was asked, and not answered yet");
+            // A database may answer at once: then a transaction is dropped that had begun.
+            for _ in 0..10 {
+                drop(db.begin().now_or_never());
+            }
             let mut tx = db.begin().await.unwrap();
             sqlx::query("INSERT INTO demo (id) VALUES ('a')").execute(&mut *tx).await.unwrap();
             tx.commit().await.unwrap();
