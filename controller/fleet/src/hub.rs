@@ -275,6 +275,15 @@ impl Fleet for Hub {
         Ok(hosts)
     }
 
+    async fn tunnel_ends(&self, ids: &[HostId]) -> Result<HashMap<HostId, String>, Unavailable> {
+        let mut conn = self.db.read().await.map_err(unavailable)?;
+        let mut ends = HashMap::with_capacity(ids.len());
+        for some in ids.chunks(AT_ONCE) {
+            ends.extend(store::tunnel_ends(&mut conn, some).await.map_err(unavailable)?);
+        }
+        Ok(ends)
+    }
+
     async fn host(&self, id: HostId) -> Result<Option<Host>, Unavailable> {
         let mut conn = self.db.read().await.map_err(unavailable)?;
         let member = store::get_member(&mut conn, id).await.map_err(unavailable)?;

@@ -25,12 +25,44 @@ pub async fn hosts_of_network(conn: &mut Connection, id: NetworkId) -> Result<Ve
     sql::ids(conn, sql, [Param::text(id)]).await
 }
 
+/// The same but for this port, and whether it has company: another port of the network on its host.
+async fn hosts_of_network_without(conn: &mut Connection, port: &Port) -> Result<(Vec<HostId>, bool)> {
+    let sql = "SELECT host_id, 1 AS own FROM network_port WHERE network_id = $1 AND host_id IS NOT NULL AND id <> $2 UNION \
+               SELECT p.host_id, 0 AS own FROM network_port leg JOIN network_port other ON other.device_id = leg.device_id \
+               JOIN network_port p ON p.network_id = other.network_id \
+               WHERE leg.network_id = $1 AND leg.device_owner IN ('network:router_interface', 'network:router_gateway') \
+               AND other.device_owner = 'network:router_interface' AND p.network_id <> $1 AND p.host_id IS NOT NULL";
+    let (mut hosts, mut has_company) = (Vec::new(), false);
+    for row in sql::all(conn, sql, [Param::text(port.network_id), Param::text(port.id)]).await? {
+        let host: HostId = row.parsed("host_id")?;
+        has_company |= row.flag("own")? && port.host_id == Some(host);
+        hosts.push(host);
+    }
+    Ok((hosts, has_company))
+}
+
 /// The hosts that have the router.
 pub async fn hosts_of_router(conn: &mut Connection, id: RouterId) -> Result<Vec<HostId>> {
     let sql = "SELECT DISTINCT p.host_id FROM network_port p JOIN network_port leg ON leg.network_id = p.network_id \
                WHERE p.host_id IS NOT NULL AND leg.device_id = $1 AND leg.device_owner = 'network:router_interface' \
                ORDER BY p.host_id";
     sql::ids(conn, sql, [Param::text(id)]).await
+}
+
+/// The group, those that its rules name, and the hosts that have each of them.
+async fn hosts_of_group_and_remotes(
+    conn: &mut Connection,
+    id: SecurityGroupId,
+) -> Result<Vec<(SecurityGroupId, Option<HostId>)>> {
+    let sql = "WITH concerned (id) AS (SELECT $1 UNION SELECT remote_group_id FROM network_security_group_rule \
+               WHERE group_id = $1 AND remote_group_id IS NOT NULL) \
+               SELECT c.id AS group_id, p.host_id FROM concerned c LEFT JOIN network_port_group g ON g.group_id = c.id \
+               LEFT JOIN network_port p ON p.id = g.port_id UNION \
+               SELECT c.id AS group_id, p.host_id FROM concerned c JOIN network_security_group_rule r \
+               ON r.remote_group_id = c.id AND r.group_id <> c.id \
+               JOIN network_port_group g ON g.group_id = r.group_id JOIN network_port p ON p.id = g.port_id";
+    let rows = sql::all(conn, sql, [Param::text(id)]).await?;
+    rows.iter().map(|row| Ok((row.parsed("group_id")?, row.maybe_parsed("host_id")?))).collect()
 }
 
 /// The hosts that have the group.
@@ -111,8 +143,12 @@ impl Change {
     }
 
     async fn touch_neighbourhood(&mut self, network: NetworkId) -> Result<()> {
-        let (routers, networks) = neighbourhood(self.conn(), network).await?;
         self.touch_network(network).await?;
+        self.touch_behind_routers(network).await
+    }
+
+    async fn touch_behind_routers(&mut self, network: NetworkId) -> Result<()> {
+        let (routers, networks) = neighbourhood(self.conn(), network).await?;
         for network in networks {
             self.touch_network(network).await?;
         }
@@ -140,32 +176,19 @@ impl Change {
     pub async fn touch_new_port(&mut self, port: &Port) -> Result<()> {
         let key = ObjectKey::Port(port.id);
         for group in &port.groups {
-            self.touch_group(*group).await?;
-            for remote in remote_groups(self.conn(), *group).await? {
-                self.touch_group(remote).await?;
+            for (group, host) in hosts_of_group_and_remotes(self.conn(), *group).await? {
+                self.touch(host.into_iter().collect(), ObjectKey::SecurityGroup(group));
             }
         }
-        if let Some(host) = port.host_id {
-            self.touched.insert((host, key));
-            match self.has_company(port, host).await? {
-                true => self.touch_elsewhere(port, host).await?,
-                false => self.touch_neighbourhood(port.network_id).await?,
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether its host has the network, and all that is behind the same routers, through another port too.
-    async fn has_company(&mut self, port: &Port, host: HostId) -> Result<bool> {
-        let sql = "SELECT id FROM network_port WHERE network_id = $1 AND host_id = $2 AND id <> $3";
-        let params = [Param::text(port.network_id), Param::text(host), Param::text(port.id)];
-        sql::exists(self.conn(), sql, params).await
-    }
-
-    /// What a port's coming and going means where its network stays: the other hosts must find it.
-    async fn touch_elsewhere(&mut self, port: &Port, host: HostId) -> Result<()> {
-        let mut hosts = hosts_of_network(self.conn(), port.network_id).await?;
+        let Some(host) = port.host_id else { return Ok(()) };
+        self.touched.insert((host, key));
+        let (mut hosts, has_company) = hosts_of_network_without(self.conn(), port).await?;
+        // With company the host has the network, and all that is behind the same routers, and it stays so.
         hosts.retain(|other| *other != host);
+        if !has_company {
+            hosts.push(host);
+            self.touch_behind_routers(port.network_id).await?;
+        }
         self.touch(hosts, ObjectKey::Network(port.network_id));
         Ok(())
     }

@@ -81,8 +81,7 @@ async fn create(
     let group = read(&body["server_group"], &context, version)?;
     let mut tx = compute.db.begin().await?;
     server::store::lock_project(&mut tx, &project).await?;
-    let limits = quota::store::limits(&mut tx, &project, &compute.config.quota).await?;
-    let used = quota::store::usage(&mut tx, &project).await?;
+    let (limits, used) = quota::store::limits_and_usage(&mut tx, &project, &compute.config.quota).await?;
     if limits.server_groups >= 0 && used.server_groups >= limits.server_groups {
         return Err(forbidden("Quota exceeded, too many server groups."));
     }

@@ -75,8 +75,7 @@ async fn detail(
     let id = named(&project)?;
     context.enforce("os_compute_api:os-quota-sets:detail", &Target::project(&id))?;
     let mut connection = compute.db.read().await?;
-    let limits = store::limits(&mut connection, &id, &compute.config.quota).await?;
-    let used = store::usage(&mut connection, &id).await?;
+    let (limits, used) = store::limits_and_usage(&mut connection, &id, &compute.config.quota).await?;
     let mut out = Map::from_iter([("id".to_owned(), json!(project))]);
     for (name, limit) in shown(&limits, context.microversion().minor) {
         out.insert(name.to_owned(), json!({"limit": limit, "in_use": in_use(&used, name), "reserved": 0}));
@@ -97,7 +96,7 @@ async fn update(
     let wanted = &body["quota_set"];
     let force = wanted.get("force").and_then(as_bool).unwrap_or(false);
     let mut tx = compute.db.begin().await?;
-    let used = store::usage(&mut tx, &id).await?;
+    let (mut limits, used) = store::limits_and_usage(&mut tx, &id, &compute.config.quota).await?;
     for name in NAMES {
         let Some(amount) = wanted.get(name).and_then(as_integer) else { continue };
         let in_use = in_use(&used, name);
@@ -107,8 +106,8 @@ async fn update(
             )));
         }
         store::set(&mut tx, &id, name, amount).await?;
+        limits.set(name, amount);
     }
-    let limits = store::limits(&mut tx, &id, &compute.config.quota).await?;
     tx.commit().await?;
     Ok(set(&limits, None, version))
 }

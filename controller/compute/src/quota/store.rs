@@ -46,12 +46,24 @@ pub(crate) async fn reset(connection: &mut AnyConnection, project: &ProjectId) -
     Ok(())
 }
 
-/// What the project has now.
-pub(crate) async fn usage(connection: &mut AnyConnection, project: &ProjectId) -> Result<Usage, DbError> {
+/// The project's limits, and what it has now.
+pub(crate) async fn limits_and_usage(
+    connection: &mut AnyConnection,
+    project: &ProjectId,
+    defaults: &Limits,
+) -> Result<(Limits, Usage), DbError> {
     let select = "SELECT COUNT(*), CAST(COALESCE(SUM(vcpus), 0) AS BIGINT), CAST(COALESCE(SUM(memory_mib), 0) AS BIGINT), \
-        (SELECT COUNT(*) FROM compute_server_group WHERE project_id = $1) \
+        (SELECT COUNT(*) FROM compute_server_group WHERE project_id = $1), \
+        (SELECT string_agg(resource || ' ' || amount, ',') FROM compute_quota WHERE project_id = $1) \
         FROM compute_server WHERE project_id = $1 AND deleted_at IS NULL";
     let row = sqlx::query(select).bind(project.to_string()).fetch_one(connection).await?;
     let mut row = Reader::new(&row);
-    Ok(Usage { instances: row.int()?, cores: row.int()?, ram: row.int()?, server_groups: row.int()? })
+    let usage = Usage { instances: row.int()?, cores: row.int()?, ram: row.int()?, server_groups: row.int()? };
+    let mut limits = defaults.clone();
+    for own in row.text_or_null()?.iter().flat_map(|all| all.split(',')) {
+        if let Some((name, amount)) = own.split_once(' ') {
+            limits.set(name, amount.parse().map_err(|error| DbError::corrupt("amount", error))?);
+        }
+    }
+    Ok((limits, usage))
 }

@@ -277,8 +277,7 @@ impl Compute {
 
     /// As many as the quota has room for, between what is wanted at least and at most.
     async fn count(&self, tx: &mut Tx, plan: &Plan, request: &CreateRequest) -> Result<u32, Failure> {
-        let limits = quota::store::limits(tx, &plan.project, &self.config.quota).await?;
-        let used = quota::store::usage(tx, &plan.project).await?;
+        let (limits, used) = quota::store::limits_and_usage(tx, &plan.project, &self.config.quota).await?;
         let flavor = &plan.spec.flavor;
         let size = (i64::from(flavor.vcpus), i64::try_from(flavor.memory_mib).unwrap_or(i64::MAX));
         let (least, most) = (i64::from(request.min_count), i64::from(request.max_count));

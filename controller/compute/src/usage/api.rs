@@ -35,8 +35,7 @@ async fn limits(State(compute): State<Compute>, context: Context, params: Params
         }
     };
     let mut connection = compute.db.read().await?;
-    let limits = quota::store::limits(&mut connection, &project, &compute.config.quota).await?;
-    let used = quota::store::usage(&mut connection, &project).await?;
+    let (limits, used) = quota::store::limits_and_usage(&mut connection, &project, &compute.config.quota).await?;
     let mut absolute = maxima(&limits, context.microversion().minor);
     for (name, value) in [
         ("totalInstancesUsed", used.instances),

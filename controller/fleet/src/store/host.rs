@@ -8,6 +8,7 @@ use controller_db::{Conn, Db, DbError, Dialect, Filter, Tx, Value};
 use controller_ports::fleet::{Admission, ClockOffset, Cpu, Host, HostResources, Membership, NumaNode};
 use serde_json::json;
 use sqlx::{AnyConnection, Row as _, any::AnyRow};
+use std::collections::HashMap;
 
 const COLUMNS: &str = "id, hostname, connected, last_seen_at, vcpus, memory_mib, disk_gib, underlay_address, \
     physical_networks, version, enrolled_at, admission, drained, reason, address, machine, certificate, \
@@ -114,6 +115,11 @@ pub(crate) async fn members_among(conn: &mut AnyConnection, ids: &[HostId]) -> R
     filter.fetch_all(conn).await?.iter().map(member).collect()
 }
 
+pub(crate) async fn tunnel_ends(conn: &mut AnyConnection, ids: &[HostId]) -> Result<HashMap<HostId, String>, DbError> {
+    let filter = Filter::new("SELECT id, underlay_address FROM fleet_host").and_in("id", ids.iter().map(Value::text));
+    filter.fetch_all(conn).await?.iter().map(|row| Ok((host_id(row)?, row.try_get("underlay_address")?))).collect()
+}
+
 pub(crate) async fn get_member(conn: &mut AnyConnection, id: HostId) -> Result<Option<Member>, DbError> {
     let sql = sqlx::AssertSqlSafe(format!("SELECT {COLUMNS} FROM fleet_host WHERE id = $1"));
     sqlx::query(sql).bind(id.to_string()).fetch_optional(conn).await?.as_ref().map(member).transpose()
@@ -124,13 +130,17 @@ pub(crate) async fn member_by_name(conn: &mut AnyConnection, hostname: &str) -> 
     sqlx::query(sql).bind(hostname.to_owned()).fetch_optional(conn).await?.as_ref().map(member).transpose()
 }
 
+fn host_id(row: &AnyRow) -> Result<HostId, DbError> {
+    row.try_get::<String, _>("id")?.parse().map_err(|error| DbError::corrupt("id", error))
+}
+
 fn member(row: &AnyRow) -> Result<Member, DbError> {
     let networks: String = row.try_get("physical_networks")?;
     let admission = admission(row)?;
     let up = row.try_get::<i64, _>("connected")? == 1 && admission == Admission::Admitted;
     let clock = row.try_get::<Option<i64>, _>("clock_offset")?.zip(row.try_get("clock_error")?);
     let host = Host {
-        id: row.try_get::<String, _>("id")?.parse().map_err(|error| DbError::corrupt("id", error))?,
+        id: host_id(row)?,
         hostname: row.try_get("hostname")?,
         up,
         last_seen: Timestamp(row.try_get("last_seen_at")?),

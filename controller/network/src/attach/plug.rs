@@ -78,9 +78,8 @@ async fn make(
     id: NetworkId,
     fixed_ip: Option<IpAddr>,
 ) -> Result<()> {
-    let network = network::store::require(change.conn(), id).await?;
+    let network = network::store::lock(change.conn(), id).await?;
     require_pluggable(&network, caller)?;
-    network::store::lock(change.conn(), id).await?;
     let subnets = service_address::ensure(change, id).await?;
     let groups = match request.security_groups.is_empty() || !network.port_security {
         true => None,

@@ -5,7 +5,7 @@
 //! touched never gets what was before; who began to build earlier keeps it to those who asked earlier. What nobody touched is
 //! built anew after [`AGE`], as another controller may have changed it.
 
-use crate::{error::Result, hosts::Known, port::model::Port, service::NetworkService, touch};
+use crate::{error::Result, port::store::Remote, service::NetworkService, touch};
 use controller_base::{
     Generation,
     id::{HostId, NetworkId, SecurityGroupId},
@@ -28,9 +28,9 @@ pub(super) struct SharedNetwork {
     /// Without remotes; `None`: it was deleted.
     pub(super) network: Option<(Generation, DesiredNetwork)>,
     /// The ports on hosts, if it is an overlay.
-    pub(super) ports: Vec<Port>,
-    /// The hosts of these.
-    pub(super) known: Known,
+    pub(super) remotes: Vec<Remote>,
+    /// Where the tunnels of these hosts end.
+    pub(super) tunnel_ends: HashMap<HostId, String>,
 }
 
 /// A group, and which hosts have it.
@@ -63,11 +63,11 @@ pub(super) async fn network(service: &NetworkService, id: NetworkId) -> Result<A
     let build = async || {
         let mut conn = service.read().await?;
         let hosts: HashSet<HostId> = touch::hosts_of_network(&mut conn, id).await?.into_iter().collect();
-        let (network, ports) = super::network::build(&mut conn, service, id).await?;
+        let (network, remotes) = super::network::build(&mut conn, service, id).await?;
         drop(conn);
-        let wanted: HashSet<HostId> = ports.iter().filter_map(|port| port.host_id).collect();
-        let known = service.hosts_among(wanted).await?;
-        Ok(Arc::new(SharedNetwork { hosts, network, ports, known }))
+        let places: HashSet<HostId> = remotes.iter().map(|remote| remote.host).collect();
+        let tunnel_ends = service.0.fleet.tunnel_ends(&Vec::from_iter(places)).await?;
+        Ok(Arc::new(SharedNetwork { hosts, network, remotes, tunnel_ends }))
     };
     service.0.shared.networks.slot(id).get_or_try_init(build).await.cloned()
 }

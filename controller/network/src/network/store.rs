@@ -99,12 +99,12 @@ pub async fn delete(conn: &mut AnyConnection, id: NetworkId) -> Result<()> {
 }
 
 /// Makes others who would hand out addresses on this network wait until this transaction ends.
-pub async fn lock(conn: &mut AnyConnection, id: NetworkId) -> Result<()> {
-    let sql = "UPDATE network_network SET allocations = allocations + 1 WHERE id = $1";
-    match sql::run(conn, sql, [Param::text(id)]).await? {
-        0 => Err(Error::NetworkNotFound(id.to_string())),
-        _ => Ok(()),
-    }
+pub async fn lock(conn: &mut AnyConnection, id: NetworkId) -> Result<Network> {
+    let sql = "UPDATE network_network SET allocations = allocations + 1 WHERE id = $1 RETURNING *, \
+               (SELECT string_agg(s.id, ',' ORDER BY s.created_at, s.id) FROM network_subnet s \
+               WHERE s.network_id = network_network.id) AS subnets";
+    let row = sql::first(conn, sql, [Param::text(id)]).await?;
+    row.as_ref().map(from_row).transpose()?.ok_or_else(|| Error::NetworkNotFound(id.to_string()))
 }
 
 /// Whether a segment is taken.

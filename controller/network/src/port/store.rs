@@ -10,12 +10,12 @@ use crate::{
 };
 use controller_base::{
     Timestamp,
-    id::{NetworkId, PortId, SecurityGroupId, ServerId},
+    id::{HostId, NetworkId, PortId, SecurityGroupId, ServerId},
 };
 use controller_db::{DbError, Filter, Value};
 use controller_ports::fleet::net::FixedIp;
 use sqlx::{AnyConnection, any::AnyRow};
-use std::str::FromStr;
+use std::{net::IpAddr, str::FromStr};
 
 /// The start of a list.
 pub const SELECT: &str = "SELECT * FROM (SELECT own.*, n.project_id AS network_project_id, n.shared AS network_shared, \
@@ -126,6 +126,27 @@ pub async fn of_device(conn: &mut AnyConnection, device: &str, owner: &str) -> R
     list(conn, filter).await
 }
 
+/// A port on a host, as other hosts of its network must know it.
+pub struct Remote {
+    /// Where it is.
+    pub host: HostId,
+    /// Its hardware address.
+    pub mac: String,
+    /// In their order.
+    pub addresses: Vec<IpAddr>,
+}
+
+/// A network's ports on hosts; oldest first. There are many, and every change of one is one for all of the network's hosts.
+pub async fn on_hosts(conn: &mut AnyConnection, network: NetworkId) -> Result<Vec<Remote>> {
+    let sql = "SELECT p.host_id, p.mac, (SELECT string_agg(a.address, ',' ORDER BY a.position) FROM network_address a \
+               WHERE a.port_id = p.id) AS addresses FROM network_port p \
+               WHERE p.network_id = $1 AND p.host_id IS NOT NULL ORDER BY p.created_at, p.id";
+    let remote = |row: &AnyRow| {
+        Ok(Remote { host: row.parsed("host_id")?, mac: row.text("mac")?, addresses: row.parsed_members("addresses")? })
+    };
+    sql::all(conn, sql, [Param::text(network)]).await?.iter().map(remote).collect()
+}
+
 /// The ports of servers, in the order of their interfaces. Only what attaching bound counts: a tenant may name any device.
 pub async fn of_servers(conn: &mut AnyConnection, servers: &[ServerId]) -> Result<Vec<Port>> {
     let mut found = Vec::new();
@@ -206,10 +227,4 @@ pub async fn delete(conn: &mut AnyConnection, id: PortId) -> Result<()> {
     subnet::store::release_port(conn, id).await?;
     sql::run(conn, "DELETE FROM network_port_group WHERE port_id = $1", [Param::text(id)]).await?;
     sql::run(conn, "DELETE FROM network_port WHERE id = $1", [Param::text(id)]).await.map(drop)
-}
-
-/// Whether the hardware address is taken on the network.
-pub async fn mac_taken(conn: &mut AnyConnection, network: NetworkId, mac: &str) -> Result<bool> {
-    let sql = "SELECT id FROM network_port WHERE network_id = $1 AND mac = $2";
-    sql::exists(conn, sql, [Param::text(network), Param::from(mac)]).await
 }

@@ -4,7 +4,7 @@ use crate::{
     config::NetworkConfig,
     error::{Error, Result},
     service::Change,
-    sql::{self, Cells, Param},
+    sql::{self, Cells},
 };
 use controller_base::id::ProjectId;
 use controller_db::Connection;
@@ -109,16 +109,23 @@ pub async fn reset(conn: &mut Connection, project: &ProjectId) -> Result<()> {
 
 /// Makes other creations of the project wait until this transaction ends; also makes its row.
 pub async fn lock(conn: &mut Connection, project: &ProjectId) -> Result<()> {
-    let sql = "INSERT INTO network_project (id, uses) VALUES ($1, 1) ON CONFLICT (id) DO UPDATE SET uses = network_project.uses + 1";
-    sql::run(conn, sql, [Param::from(project.as_str())]).await.map(drop)
+    own_limit(conn, project, "").await.map(drop)
+}
+
+/// The same; tells the project's own limit of a resource.
+async fn own_limit(conn: &mut Connection, project: &ProjectId, resource: &str) -> Result<Option<i64>> {
+    let sql = "INSERT INTO network_project (id, uses) VALUES ($1, 1) \
+               ON CONFLICT (id) DO UPDATE SET uses = network_project.uses + 1 \
+               RETURNING (SELECT most FROM network_quota WHERE project_id = $1 AND resource = $2) AS most";
+    let row = sql::first(conn, sql, [project.as_str().into(), resource.into()]).await?;
+    row.map_or(Ok(None), |row| row.maybe_int("most"))
 }
 
 /// Refuses when the project cannot have `more` of this resource.
 pub async fn check(change: &mut Change, project: Option<&ProjectId>, name: &'static str, more: i64) -> Result<()> {
     let Some(project) = project else { return Ok(()) };
-    lock(change.conn(), project).await?;
-    let service = change.service.clone();
-    let limit = limits(change.conn(), service.config(), project).await?.get(name).copied().unwrap_or(-1);
+    let own = own_limit(change.conn(), project, name).await?;
+    let limit = own.or_else(|| defaults(change.service.config()).get(name).copied()).unwrap_or(-1);
     if limit < 0 {
         return Ok(());
     }

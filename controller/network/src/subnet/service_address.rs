@@ -16,9 +16,8 @@ use crate::{
     sql::{self, Param},
     standard::{Standard, check_written},
 };
-use controller_base::id::{NetworkId, SubnetId};
+use controller_base::id::NetworkId;
 use controller_db::Connection;
-use std::{collections::BTreeSet, net::IpAddr};
 
 /// What the port of a network names as its device.
 #[must_use]
@@ -26,15 +25,8 @@ pub fn device_id(network: NetworkId) -> String {
     format!("host-services-{network}")
 }
 
-/// The address on a subnet, from the port's.
-#[must_use]
-pub fn of_subnet(service_port: Option<&Port>, subnet: &Subnet) -> Option<IpAddr> {
-    let port = service_port.filter(|_| subnet.enable_dhcp)?;
-    port.fixed_ips.iter().find(|fixed| fixed.subnet_id == subnet.id).map(|fixed| fixed.address)
-}
-
 /// The network's service port.
-pub async fn find(conn: &mut Connection, network: NetworkId) -> Result<Option<Port>> {
+async fn find(conn: &mut Connection, network: NetworkId) -> Result<Option<Port>> {
     Ok(port::store::of_device(conn, &device_id(network), SERVICE).await?.pop())
 }
 
@@ -49,9 +41,10 @@ pub async fn ensure_if_used(change: &mut Change, network: NetworkId) -> Result<(
 
 /// Each subnet with DHCP has its service address afterwards, and no other has one. The network is locked; these are its subnets.
 pub async fn ensure(change: &mut Change, network_id: NetworkId) -> Result<Vec<Subnet>> {
-    let subnets = store::of_network(change.conn(), network_id).await?;
-    let served = subnets.iter().filter(|subnet| subnet.enable_dhcp).map(|subnet| subnet.id).collect();
-    if has_addresses(change.conn(), network_id, &served).await? {
+    let known = store::of_network_with_service(change.conn(), network_id).await?;
+    let is_complete = known.iter().all(|(subnet, address)| subnet.enable_dhcp == address.is_some());
+    let subnets = known.into_iter().map(|(subnet, _)| subnet).collect();
+    if is_complete {
         return Ok(subnets);
     }
     let port = match find(change.conn(), network_id).await? {
@@ -60,14 +53,6 @@ pub async fn ensure(change: &mut Change, network_id: NetworkId) -> Result<Vec<Su
     };
     address(change, port, &subnets).await?;
     Ok(subnets)
-}
-
-/// Whether the service has addresses in just these subnets of the network.
-async fn has_addresses(conn: &mut Connection, network: NetworkId, subnets: &BTreeSet<SubnetId>) -> Result<bool> {
-    let sql = "SELECT a.subnet_id FROM network_address a JOIN network_port p ON p.id = a.port_id \
-               WHERE p.device_id = $1 AND p.device_owner = $2";
-    let known: Vec<SubnetId> = sql::ids(conn, sql, [device_id(network).into(), SERVICE.into()]).await?;
-    Ok(known.into_iter().collect::<BTreeSet<_>>() == *subnets)
 }
 
 async fn address(change: &mut Change, mut port: Port, subnets: &[Subnet]) -> Result<()> {

@@ -1,10 +1,14 @@
 //! The subnets' rows, and the addresses in them.
 
-use super::model::{Subnet, mode_name, mode_named};
+use super::{
+    model::{Subnet, mode_name, mode_named},
+    service_address,
+};
 use crate::{
     address::pool::Pool,
     error::{Error, Result},
     network,
+    port::model::SERVICE,
     sql::{self, Cells, Columns, Param},
     standard::Standard,
 };
@@ -98,6 +102,22 @@ pub async fn require(conn: &mut AnyConnection, id: SubnetId) -> Result<Subnet> {
 pub async fn of_network(conn: &mut AnyConnection, network: NetworkId) -> Result<Vec<Subnet>> {
     let filter = Filter::new(SELECT).and_eq("network_id", Some(network.to_string())).then("ORDER BY created_at, id");
     list(conn, filter).await
+}
+
+/// The same, each with the hosts' own address on it.
+pub async fn of_network_with_service(
+    conn: &mut AnyConnection,
+    network: NetworkId,
+) -> Result<Vec<(Subnet, Option<IpAddr>)>> {
+    // The port is looked for first: a subnet may have many addresses.
+    let sql = "SELECT s.*, (SELECT a.address FROM network_port p CROSS JOIN network_address a \
+               WHERE p.device_id = $2 AND p.device_owner = $3 AND a.port_id = p.id AND a.subnet_id = s.id) AS service_address, \
+               n.project_id AS network_project_id, n.shared AS network_shared, n.external AS network_external, \
+               n.dns_domain AS network_dns_domain FROM network_subnet s JOIN network_network n ON n.id = s.network_id \
+               WHERE s.network_id = $1 ORDER BY s.created_at, s.id";
+    let params = [Param::text(network), service_address::device_id(network).into(), SERVICE.into()];
+    let rows = sql::all(conn, sql, params).await?;
+    rows.iter().map(|row| Ok((from_row(row)?, row.maybe_parsed("service_address")?))).collect()
 }
 
 /// A new subnet.

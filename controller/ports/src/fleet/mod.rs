@@ -19,6 +19,7 @@ use controller_base::{Generation, Timestamp};
 pub use guest::DesiredGuest;
 pub use member::{Admission, ClockOffset, Cpu, HostChange, HostChangeError, HostState, Membership, NumaNode};
 pub use net::{DesiredNetwork, DesiredPort, DesiredRouter, DesiredSecurityGroup};
+use std::collections::HashMap;
 
 /// What a desired object is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -209,6 +210,10 @@ pub trait Fleet: Send + Sync {
         let mut hosts = self.hosts().await?;
         hosts.retain(|host| ids.contains(&host.id));
         Ok(hosts)
+    }
+    /// Where the tunnels of those of these end that are members; empty: nowhere yet.
+    async fn tunnel_ends(&self, ids: &[HostId]) -> Result<HashMap<HostId, String>, Unavailable> {
+        Ok(self.hosts_among(ids).await?.into_iter().map(|host| (host.id, host.underlay_address)).collect())
     }
     /// One member.
     async fn host(&self, id: HostId) -> Result<Option<Host>, Unavailable>;
