@@ -132,6 +132,7 @@ errors! {
     }
     Exhausted {
         NoNetworkAvailable = "Unable to create the network. No project network is available for allocation.";
+        NetworkMacAddressGenerationFailure(String) = "Unable to generate unique mac on network {0}.";
     }
     Conflict {
         IpAddressGenerationFailure(String) = "No more IP addresses available on network {0}.";

@@ -10,35 +10,34 @@ use crate::{
     service::Change,
     sql::{self, Cells, Param},
 };
-use controller_base::id::{HostId, NetworkId, RouterId, SecurityGroupId};
+use controller_base::id::{HostId, NetworkId, PortId, RouterId, SecurityGroupId};
 use controller_db::Connection;
 use controller_ports::fleet::ObjectKey;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The hosts that have the network.
 pub async fn hosts_of_network(conn: &mut Connection, id: NetworkId) -> Result<Vec<HostId>> {
-    let sql = "SELECT host_id FROM network_port WHERE network_id = $1 AND host_id IS NOT NULL UNION \
-               SELECT p.host_id FROM network_port leg JOIN network_port other ON other.device_id = leg.device_id \
-               JOIN network_port p ON p.network_id = other.network_id \
-               WHERE leg.network_id = $1 AND leg.device_owner IN ('network:router_interface', 'network:router_gateway') \
-               AND other.device_owner = 'network:router_interface' AND p.host_id IS NOT NULL";
-    sql::ids(conn, sql, [Param::text(id)]).await
+    let hosts = places_of_network(conn, id, None).await?;
+    Ok(hosts.into_keys().collect())
 }
 
-/// The same but for this port, and whether it has company: another port of the network on its host.
-async fn hosts_of_network_without(conn: &mut Connection, port: &Port) -> Result<(Vec<HostId>, bool)> {
+/// The same, and whether they have a port of the network itself, with one port left out of account.
+async fn places_of_network(
+    conn: &mut Connection,
+    id: NetworkId,
+    without: Option<PortId>,
+) -> Result<BTreeMap<HostId, bool>> {
     let sql = "SELECT host_id, 1 AS own FROM network_port WHERE network_id = $1 AND host_id IS NOT NULL AND id <> $2 UNION \
                SELECT p.host_id, 0 AS own FROM network_port leg JOIN network_port other ON other.device_id = leg.device_id \
                JOIN network_port p ON p.network_id = other.network_id \
                WHERE leg.network_id = $1 AND leg.device_owner IN ('network:router_interface', 'network:router_gateway') \
                AND other.device_owner = 'network:router_interface' AND p.network_id <> $1 AND p.host_id IS NOT NULL";
-    let (mut hosts, mut has_company) = (Vec::new(), false);
-    for row in sql::all(conn, sql, [Param::text(port.network_id), Param::text(port.id)]).await? {
-        let host: HostId = row.parsed("host_id")?;
-        has_company |= row.flag("own")? && port.host_id == Some(host);
-        hosts.push(host);
+    let without = without.map(|port| port.to_string()).unwrap_or_default();
+    let mut places = BTreeMap::new();
+    for row in sql::all(conn, sql, [Param::text(id), without.into()]).await? {
+        *places.entry(row.parsed("host_id")?).or_default() |= row.flag("own")?;
     }
-    Ok((hosts, has_company))
+    Ok(places)
 }
 
 /// The hosts that have the router.
@@ -49,30 +48,27 @@ pub async fn hosts_of_router(conn: &mut Connection, id: RouterId) -> Result<Vec<
     sql::ids(conn, sql, [Param::text(id)]).await
 }
 
-/// The group, those that its rules name, and the hosts that have each of them.
-async fn hosts_of_group_and_remotes(
+/// The hosts that have the group.
+pub async fn hosts_of_group(conn: &mut Connection, id: SecurityGroupId) -> Result<Vec<HostId>> {
+    let places = places_of_groups(conn, id, false).await?;
+    Ok(places.into_iter().filter_map(|(_, host)| host).collect())
+}
+
+/// The group and, with its remotes, those that its rules name; and the hosts that have each of them.
+async fn places_of_groups(
     conn: &mut Connection,
     id: SecurityGroupId,
+    with_remotes: bool,
 ) -> Result<Vec<(SecurityGroupId, Option<HostId>)>> {
     let sql = "WITH concerned (id) AS (SELECT $1 UNION SELECT remote_group_id FROM network_security_group_rule \
-               WHERE group_id = $1 AND remote_group_id IS NOT NULL) \
+               WHERE group_id = $1 AND remote_group_id IS NOT NULL AND $2 = 1) \
                SELECT c.id AS group_id, p.host_id FROM concerned c LEFT JOIN network_port_group g ON g.group_id = c.id \
                LEFT JOIN network_port p ON p.id = g.port_id UNION \
                SELECT c.id AS group_id, p.host_id FROM concerned c JOIN network_security_group_rule r \
                ON r.remote_group_id = c.id AND r.group_id <> c.id \
                JOIN network_port_group g ON g.group_id = r.group_id JOIN network_port p ON p.id = g.port_id";
-    let rows = sql::all(conn, sql, [Param::text(id)]).await?;
+    let rows = sql::all(conn, sql, [Param::text(id), with_remotes.into()]).await?;
     rows.iter().map(|row| Ok((row.parsed("group_id")?, row.maybe_parsed("host_id")?))).collect()
-}
-
-/// The hosts that have the group.
-pub async fn hosts_of_group(conn: &mut Connection, id: SecurityGroupId) -> Result<Vec<HostId>> {
-    let sql = "SELECT p.host_id FROM network_port_group g JOIN network_port p ON p.id = g.port_id \
-               WHERE g.group_id = $1 AND p.host_id IS NOT NULL UNION \
-               SELECT p.host_id FROM network_security_group_rule r JOIN network_port_group g ON g.group_id = r.group_id \
-               JOIN network_port p ON p.id = g.port_id \
-               WHERE r.remote_group_id = $1 AND r.group_id <> $1 AND p.host_id IS NOT NULL";
-    sql::ids(conn, sql, [Param::text(id)]).await
 }
 
 /// The routers with a leg in the network, and the other networks behind them.
@@ -176,20 +172,19 @@ impl Change {
     pub async fn touch_new_port(&mut self, port: &Port) -> Result<()> {
         let key = ObjectKey::Port(port.id);
         for group in &port.groups {
-            for (group, host) in hosts_of_group_and_remotes(self.conn(), *group).await? {
+            for (group, host) in places_of_groups(self.conn(), *group, true).await? {
                 self.touch(host.into_iter().collect(), ObjectKey::SecurityGroup(group));
             }
         }
         let Some(host) = port.host_id else { return Ok(()) };
         self.touched.insert((host, key));
-        let (mut hosts, has_company) = hosts_of_network_without(self.conn(), port).await?;
-        // With company the host has the network, and all that is behind the same routers, and it stays so.
-        hosts.retain(|other| *other != host);
-        if !has_company {
-            hosts.push(host);
+        let mut places = places_of_network(self.conn(), port.network_id, Some(port.id)).await?;
+        if places.remove(&host) != Some(true) {
+            // It is the network's first or last port there: what is behind the same routers comes or goes with it.
+            places.insert(host, true);
             self.touch_behind_routers(port.network_id).await?;
         }
-        self.touch(hosts, ObjectKey::Network(port.network_id));
+        self.touch(places.into_keys().collect(), ObjectKey::Network(port.network_id));
         Ok(())
     }
 }

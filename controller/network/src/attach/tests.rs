@@ -1,6 +1,9 @@
 use crate::testing::{Cloud, clouds, nic, request, text};
 use controller_base::id::ServerId;
-use controller_ports::network::{AttachError, Networks, RequestedNic};
+use controller_ports::{
+    fleet::DesiredState,
+    network::{AttachError, Networks, RequestedNic},
+};
 use serde_json::json;
 
 async fn ports(cloud: &Cloud, query: &str) -> Vec<serde_json::Value> {
@@ -58,6 +61,22 @@ async fn the_hosts_own_address_is_there_first_and_blocks_nothing() {
         assert!(held.iter().all(|port| port["fixed_ips"] == json!([])));
         cloud.service.detach(request.server_id).await.unwrap();
         assert_eq!(cloud.delete("member", &format!("/v2.0/networks/{network}")).await.0, 204);
+    }
+}
+
+#[tokio::test]
+async fn the_hosts_may_be_given_several_addresses_on_a_subnet() {
+    for cloud in clouds().await {
+        let (network, subnet) = cloud.network("member", "10.0.0.0/28").await;
+        let host = cloud.host();
+        cloud.attach(&request(host, vec![nic(&network)])).await.unwrap();
+        let service = text(&ports(&cloud, "device_owner=network:distributed").await[0]["id"]);
+        let two = json!({"port": {"fixed_ips": [{"subnet_id": subnet}, {"subnet_id": subnet}]}});
+        assert_eq!(cloud.put("member", &format!("/v2.0/ports/{service}"), two).await.0, 200);
+        cloud.attach(&request(host, vec![nic(&network)])).await.unwrap();
+        let held = ports(&cloud, &format!("id={service}")).await;
+        assert_eq!(held[0]["fixed_ips"].as_array().map(Vec::len), Some(2));
+        assert!(cloud.service.list(host).await.unwrap().len() > 2);
     }
 }
 

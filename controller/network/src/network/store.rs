@@ -98,7 +98,8 @@ pub async fn delete(conn: &mut AnyConnection, id: NetworkId) -> Result<()> {
     sql::run(conn, "DELETE FROM network_network WHERE id = $1", [Param::text(id)]).await.map(drop)
 }
 
-/// Makes others who would hand out addresses on this network wait until this transaction ends.
+/// Makes others who would hand out addresses on this network wait until this transaction ends. What is told of it is as it is now; but
+/// of its subnets, whoever waited must ask again.
 pub async fn lock(conn: &mut AnyConnection, id: NetworkId) -> Result<Network> {
     let sql = "UPDATE network_network SET allocations = allocations + 1 WHERE id = $1 RETURNING *, \
                (SELECT string_agg(s.id, ',' ORDER BY s.created_at, s.id) FROM network_subnet s \

@@ -20,6 +20,9 @@ use controller_base::id::{HostId, NetworkId, PortId, SecurityGroupId};
 use controller_ports::fleet::net::FixedIp;
 use serde_json::{Map, Value};
 
+/// How many random hardware addresses are tried.
+const MAC_TRIES: u32 = 16;
+
 /// A port to be made.
 #[derive(Clone, Debug)]
 pub struct NewPort {
@@ -120,8 +123,8 @@ fn refuse_device_change(port: &Port, attributes: &Attributes) -> Result<()> {
 
 /// A new port.
 pub async fn create(change: &mut Change, caller: &Caller, new: NewPort) -> Result<Port> {
-    let network = network::service::require_visible(change, caller, new.network_id).await?;
-    network::store::lock(change.conn(), network.id).await?;
+    network::service::require_visible(change, caller, new.network_id).await?;
+    let network = network::store::lock(change.conn(), new.network_id).await?;
     let subnets = subnet::store::of_network(change.conn(), network.id).await?;
     create_in(change, caller, &network, &subnets, new).await
 }
@@ -137,8 +140,7 @@ pub async fn create_in(
     if new.device_owner != SERVICE {
         quota::check(change, new.standard.project_id.as_ref(), "port", 1).await?;
     }
-    let drawn = new.mac.is_none();
-    let mac = new.mac.clone().unwrap_or_else(|| mac::random(&mut rand::rng()));
+    let mac = choose_mac(change, &new).await?;
     let asker = Asker { network, subnets, mac: &mac, device_owner: &new.device_owner, current: &[] };
     let fixed_ips = allocate::choose(change.conn(), &asker, new.fixed_ips.as_deref()).await?;
     let port_security = new.port_security.unwrap_or(network.port_security);
@@ -167,13 +169,22 @@ pub async fn create_in(
         groups,
     };
     check_pairs(change, &port)?;
-    store::insert(change.conn(), &port).await.map_err(|error| match error {
-        // Another port has what was drawn: the change is made anew, and draws again.
-        Error::MacAddressInUse(..) if drawn => Error::ConcurrentUpdate,
-        other => other,
-    })?;
+    store::insert(change.conn(), &port).await?;
     change.touch_new_port(&port).await?;
     Ok(port)
+}
+
+async fn choose_mac(change: &mut Change, new: &NewPort) -> Result<String> {
+    if let Some(mac) = &new.mac {
+        return Ok(mac.clone());
+    }
+    for _ in 0..MAC_TRIES {
+        let mac = mac::random(&mut rand::rng());
+        if !store::mac_taken(change.conn(), new.network_id, &mac).await? {
+            return Ok(mac);
+        }
+    }
+    Err(Error::NetworkMacAddressGenerationFailure(new.network_id.to_string()))
 }
 
 async fn choose_groups(

@@ -228,3 +228,9 @@ pub async fn delete(conn: &mut AnyConnection, id: PortId) -> Result<()> {
     sql::run(conn, "DELETE FROM network_port_group WHERE port_id = $1", [Param::text(id)]).await?;
     sql::run(conn, "DELETE FROM network_port WHERE id = $1", [Param::text(id)]).await.map(drop)
 }
+
+/// Whether the hardware address is taken on the network.
+pub async fn mac_taken(conn: &mut AnyConnection, network: NetworkId, mac: &str) -> Result<bool> {
+    let sql = "SELECT id FROM network_port WHERE network_id = $1 AND mac = $2";
+    sql::exists(conn, sql, [Param::text(network), Param::from(mac)]).await
+}

@@ -107,13 +107,9 @@ pub async fn reset(conn: &mut Connection, project: &ProjectId) -> Result<()> {
     sql::run(conn, "DELETE FROM network_quota WHERE project_id = $1", [project.as_str().into()]).await.map(drop)
 }
 
-/// Makes other creations of the project wait until this transaction ends; also makes its row.
-pub async fn lock(conn: &mut Connection, project: &ProjectId) -> Result<()> {
-    own_limit(conn, project, "").await.map(drop)
-}
-
-/// The same; tells the project's own limit of a resource.
-async fn own_limit(conn: &mut Connection, project: &ProjectId, resource: &str) -> Result<Option<i64>> {
+/// Makes other creations of the project wait until this transaction ends; also makes its row. Tells the project's own limit of the
+/// resource, as it was before the wait.
+pub async fn lock(conn: &mut Connection, project: &ProjectId, resource: &str) -> Result<Option<i64>> {
     let sql = "INSERT INTO network_project (id, uses) VALUES ($1, 1) \
                ON CONFLICT (id) DO UPDATE SET uses = network_project.uses + 1 \
                RETURNING (SELECT most FROM network_quota WHERE project_id = $1 AND resource = $2) AS most";
@@ -124,7 +120,7 @@ async fn own_limit(conn: &mut Connection, project: &ProjectId, resource: &str) -
 /// Refuses when the project cannot have `more` of this resource.
 pub async fn check(change: &mut Change, project: Option<&ProjectId>, name: &'static str, more: i64) -> Result<()> {
     let Some(project) = project else { return Ok(()) };
-    let own = own_limit(change.conn(), project, name).await?;
+    let own = lock(change.conn(), project, name).await?;
     let limit = own.or_else(|| defaults(change.service.config()).get(name).copied()).unwrap_or(-1);
     if limit < 0 {
         return Ok(());

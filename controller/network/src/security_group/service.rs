@@ -22,7 +22,7 @@ pub async fn ensure_default(change: &mut Change, project: Option<&ProjectId>) ->
         return Ok(Some(id));
     }
     // Two at once make one.
-    quota::lock(change.conn(), project).await?;
+    quota::lock(change.conn(), project, "security_group").await?;
     if let Some(id) = store::default_group(change.conn(), project.as_str()).await? {
         return Ok(Some(id));
     }

@@ -109,9 +109,10 @@ pub async fn of_network_with_service(
     conn: &mut AnyConnection,
     network: NetworkId,
 ) -> Result<Vec<(Subnet, Option<IpAddr>)>> {
-    // The port is looked for first: a subnet may have many addresses.
+    // The port is looked for first: a subnet may have many addresses. Its owner may give it several of one subnet.
     let sql = "SELECT s.*, (SELECT a.address FROM network_port p CROSS JOIN network_address a \
-               WHERE p.device_id = $2 AND p.device_owner = $3 AND a.port_id = p.id AND a.subnet_id = s.id) AS service_address, \
+               WHERE p.device_id = $2 AND p.device_owner = $3 AND a.port_id = p.id AND a.subnet_id = s.id \
+               ORDER BY a.position LIMIT 1) AS service_address, \
                n.project_id AS network_project_id, n.shared AS network_shared, n.external AS network_external, \
                n.dns_domain AS network_dns_domain FROM network_subnet s JOIN network_network n ON n.id = s.network_id \
                WHERE s.network_id = $1 ORDER BY s.created_at, s.id";
