@@ -1,8 +1,8 @@
 //! Rows in and out: what all stores of this crate share.
 
 use crate::error::Result;
-use controller_db::{DbError, Row};
-use sqlx::{AnyConnection, AssertSqlSafe, any::AnyRow};
+use controller_db::{Connection, DbError, Row};
+use sqlx::{AssertSqlSafe, any::AnyRow};
 use std::str::FromStr;
 
 /// A value to be bound.
@@ -75,14 +75,14 @@ fn query(
 }
 
 /// Runs a statement; tells how many rows it changed.
-pub async fn run(conn: &mut AnyConnection, sql: &'static str, params: impl IntoIterator<Item = Param>) -> Result<u64> {
+pub async fn run(conn: &mut Connection, sql: &'static str, params: impl IntoIterator<Item = Param>) -> Result<u64> {
     let done = query(sql.to_owned(), params).execute(conn).await.map_err(DbError::from)?;
     Ok(done.rows_affected())
 }
 
 /// Runs a query.
 pub async fn all(
-    conn: &mut AnyConnection,
+    conn: &mut Connection,
     sql: &'static str,
     params: impl IntoIterator<Item = Param>,
 ) -> Result<Vec<AnyRow>> {
@@ -91,7 +91,7 @@ pub async fn all(
 
 /// Runs a query for its first row.
 pub async fn first(
-    conn: &mut AnyConnection,
+    conn: &mut Connection,
     sql: &'static str,
     params: impl IntoIterator<Item = Param>,
 ) -> Result<Option<AnyRow>> {
@@ -99,27 +99,19 @@ pub async fn first(
 }
 
 /// Whether a query finds anything.
-pub async fn exists(
-    conn: &mut AnyConnection,
-    sql: &'static str,
-    params: impl IntoIterator<Item = Param>,
-) -> Result<bool> {
+pub async fn exists(conn: &mut Connection, sql: &'static str, params: impl IntoIterator<Item = Param>) -> Result<bool> {
     Ok(first(conn, sql, params).await?.is_some())
 }
 
 /// The number that a query counts in its first column.
-pub async fn count(
-    conn: &mut AnyConnection,
-    sql: &'static str,
-    params: impl IntoIterator<Item = Param>,
-) -> Result<i64> {
+pub async fn count(conn: &mut Connection, sql: &'static str, params: impl IntoIterator<Item = Param>) -> Result<i64> {
     let row = first(conn, sql, params).await?;
     Ok(row.map(|row| row.try_get(0)).transpose().map_err(DbError::from)?.unwrap_or(0))
 }
 
 /// The ids in a query's first column.
 pub async fn ids<T: FromStr>(
-    conn: &mut AnyConnection,
+    conn: &mut Connection,
     sql: &'static str,
     params: impl IntoIterator<Item = Param>,
 ) -> Result<Vec<T>>
@@ -136,7 +128,7 @@ where
 }
 
 /// Inserts a row.
-pub async fn insert(conn: &mut AnyConnection, table: &'static str, columns: Columns) -> Result<()> {
+pub async fn insert(conn: &mut Connection, table: &'static str, columns: Columns) -> Result<()> {
     let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
     let numbers: Vec<String> = (1..=names.len()).map(|number| format!("${number}")).collect();
     let sql = format!("INSERT INTO {table} ({}) VALUES ({})", names.join(", "), numbers.join(", "));
@@ -146,7 +138,7 @@ pub async fn insert(conn: &mut AnyConnection, table: &'static str, columns: Colu
 
 /// Writes a row back whose `id` and `generation` are still those that were read; false when somebody else changed it.
 pub async fn update(
-    conn: &mut AnyConnection,
+    conn: &mut Connection,
     table: &'static str,
     id: Param,
     seen: i64,

@@ -8,10 +8,10 @@ use crate::{
 };
 use controller_base::id::{HostId, ProjectId, ServerId, UserId};
 use controller_base::{Generation, Timestamp};
-use controller_db::{DbError, Filter, Migration, SortKey, Value, flag, is_set};
+use controller_db::{Connection, DbError, Filter, Migration, SortKey, Value, flag, is_set};
 use controller_ports::fleet::Host;
 use controller_ports::placement::{Claimed, Consumer, HostUsage, Resources};
-use sqlx::{AnyConnection, Row, any::AnyRow};
+use sqlx::{Row, any::AnyRow};
 
 /// Placement's tables.
 pub const MIGRATIONS: &[Migration] = &[
@@ -70,18 +70,18 @@ const USAGE: &str = "SELECT h.host_id, h.hostname, h.up, h.closed, h.updated_at,
     FROM placement_claim GROUP BY host_id, node) c ON c.host_id = h.host_id ORDER BY h.hostname, h.host_id";
 
 /// All hosts with their usage.
-pub(crate) async fn hosts(connection: &mut AnyConnection) -> Result<Vec<Provider>, DbError> {
+pub(crate) async fn hosts(connection: &mut Connection) -> Result<Vec<Provider>, DbError> {
     Ok(all(connection).await?.into_iter().map(|loaded| loaded.provider).collect())
 }
 
 /// The same with stamps.
-pub(crate) async fn all(connection: &mut AnyConnection) -> Result<Vec<Loaded>, DbError> {
+pub(crate) async fn all(connection: &mut Connection) -> Result<Vec<Loaded>, DbError> {
     read_loaded(&sqlx::query(USAGE).fetch_all(connection).await?)
 }
 
 /// Some of them.
 pub(crate) async fn some(
-    connection: &mut AnyConnection,
+    connection: &mut Connection,
     hosts: impl Iterator<Item = HostId>,
 ) -> Result<Vec<Loaded>, DbError> {
     let select = "SELECT h.host_id, h.hostname, h.up, h.closed, h.updated_at, h.modified_at, h.vcpus, h.memory_mib, \
@@ -94,7 +94,7 @@ pub(crate) async fn some(
 }
 
 /// Notes what a host offers and how it stands; `updated_at` of one that is away is when it went.
-pub(crate) async fn put_host(connection: &mut AnyConnection, host: &Host, now: Timestamp) -> Result<(), DbError> {
+pub(crate) async fn put_host(connection: &mut Connection, host: &Host, now: Timestamp) -> Result<(), DbError> {
     let upsert = "INSERT INTO placement_host (host_id, hostname, up, vcpus, memory_mib, disk_gib, generation, updated_at, \
         closed, modified_at, stamp, cpu, nodes) VALUES ($1, $2, $3, $4, $5, $6, 1, $7, $8, $7, $9, $10, $11) ON CONFLICT (host_id) DO UPDATE SET \
         hostname = excluded.hostname, up = excluded.up, vcpus = excluded.vcpus, memory_mib = excluded.memory_mib, \
@@ -120,20 +120,20 @@ pub(crate) async fn put_host(connection: &mut AnyConnection, host: &Host, now: T
 }
 
 /// How many servers have room on a host.
-pub(crate) async fn claims_on(connection: &mut AnyConnection, host: HostId) -> Result<i64, DbError> {
+pub(crate) async fn claims_on(connection: &mut Connection, host: HostId) -> Result<i64, DbError> {
     let select = "SELECT COUNT(*) AS servers FROM placement_claim WHERE host_id = $1";
     Ok(sqlx::query(select).bind(host.to_string()).fetch_one(connection).await?.try_get("servers")?)
 }
 
 /// Forgets a host on which no server has room.
-pub(crate) async fn delete_host(connection: &mut AnyConnection, host: HostId) -> Result<(), DbError> {
+pub(crate) async fn delete_host(connection: &mut Connection, host: HostId) -> Result<(), DbError> {
     sqlx::query("DELETE FROM placement_host WHERE host_id = $1").bind(host.to_string()).execute(connection).await?;
     Ok(())
 }
 
 /// Stamps a host, which nobody else alters until the transaction ends; the stamp before, or `None` when there is no such host.
 pub(crate) async fn stamp(
-    connection: &mut AnyConnection,
+    connection: &mut Connection,
     host: HostId,
     stamp: Stamp,
     now: Timestamp,
@@ -146,7 +146,7 @@ pub(crate) async fn stamp(
 }
 
 /// The host that a server has room on.
-pub(crate) async fn claim_of(connection: &mut AnyConnection, server: ServerId) -> Result<Option<Claimed>, DbError> {
+pub(crate) async fn claim_of(connection: &mut Connection, server: ServerId) -> Result<Option<Claimed>, DbError> {
     let select = "SELECT c.host_id, c.node, h.hostname FROM placement_claim c JOIN placement_host h ON h.host_id = c.host_id \
         WHERE c.server_id = $1";
     let row = sqlx::query(select).bind(server.to_string()).fetch_optional(connection).await?;
@@ -158,7 +158,7 @@ pub(crate) async fn claim_of(connection: &mut AnyConnection, server: ServerId) -
 
 /// False when the server has a claim.
 pub(crate) async fn insert_claim(
-    connection: &mut AnyConnection,
+    connection: &mut Connection,
     consumer: &Consumer,
     (host, node): (HostId, Option<u32>),
     wanted: Resources,
@@ -182,13 +182,13 @@ pub(crate) async fn insert_claim(
 }
 
 /// The host that the claim was on, if there was one.
-pub(crate) async fn delete_claim(connection: &mut AnyConnection, server: ServerId) -> Result<Option<HostId>, DbError> {
+pub(crate) async fn delete_claim(connection: &mut Connection, server: ServerId) -> Result<Option<HostId>, DbError> {
     let delete = "DELETE FROM placement_claim WHERE server_id = $1 RETURNING host_id";
     let row = sqlx::query(delete).bind(server.to_string()).fetch_optional(connection).await?;
     row.map(|row| parsed(&row, "host_id")).transpose()
 }
 
-pub(crate) async fn claims(connection: &mut AnyConnection) -> Result<Vec<(ServerId, HostId)>, DbError> {
+pub(crate) async fn claims(connection: &mut Connection) -> Result<Vec<(ServerId, HostId)>, DbError> {
     let rows =
         sqlx::query("SELECT server_id, host_id FROM placement_claim ORDER BY server_id").fetch_all(connection).await?;
     rows.iter().map(|row| Ok((parsed(row, "server_id")?, parsed(row, "host_id")?))).collect()
@@ -203,7 +203,7 @@ pub(crate) enum Of<'a> {
 }
 
 /// Claims with all that they say.
-pub(crate) async fn allocations(connection: &mut AnyConnection, of: Of<'_>) -> Result<Vec<Allocation>, DbError> {
+pub(crate) async fn allocations(connection: &mut Connection, of: Of<'_>) -> Result<Vec<Allocation>, DbError> {
     let select = "SELECT server_id, host_id, node, project_id, user_id, vcpus, memory_mib, disk_gib, created_at FROM placement_claim";
     let filter = Filter::new(select);
     let filter = match of {

@@ -4,8 +4,7 @@ use super::Entry;
 use crate::row::Reader;
 use controller_base::Timestamp;
 use controller_base::id::ServerId;
-use controller_db::{AnyRow, DbError, Filter, SortKey, Value};
-use sqlx::AnyConnection;
+use controller_db::{AnyRow, Connection, DbError, Filter, SortKey, Value};
 
 const SELECT: &str = "SELECT id, server_id, project_id, user_id, action, request_id, started_at, updated_at, finished_at, \
     failure, host_name FROM compute_action";
@@ -21,7 +20,7 @@ pub(crate) struct ListFilter {
 
 /// A server's log, the newest first.
 pub(crate) async fn list(
-    connection: &mut AnyConnection,
+    connection: &mut Connection,
     server: ServerId,
     filter: &ListFilter,
 ) -> Result<Vec<Entry>, DbError> {
@@ -41,7 +40,7 @@ pub(crate) async fn list(
 
 /// What one request did with a server.
 pub(crate) async fn get(
-    connection: &mut AnyConnection,
+    connection: &mut Connection,
     server: ServerId,
     request_id: &str,
 ) -> Result<Option<Entry>, DbError> {
@@ -53,7 +52,7 @@ pub(crate) async fn get(
     row.as_ref().map(read).transpose()
 }
 
-pub(crate) async fn insert(connection: &mut AnyConnection, entry: &Entry) -> Result<(), DbError> {
+pub(crate) async fn insert(connection: &mut Connection, entry: &Entry) -> Result<(), DbError> {
     let insert = "INSERT INTO compute_action (id, server_id, project_id, user_id, action, request_id, started_at, updated_at, \
         finished_at, failure, host_name) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
     sqlx::query(insert)
@@ -75,7 +74,7 @@ pub(crate) async fn insert(connection: &mut AnyConnection, entry: &Entry) -> Res
 
 /// Whatever was being done with the server is over.
 pub(crate) async fn finish(
-    connection: &mut AnyConnection,
+    connection: &mut Connection,
     server: ServerId,
     failure: Option<&str>,
     now: Timestamp,

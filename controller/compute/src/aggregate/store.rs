@@ -3,12 +3,12 @@
 use super::Aggregate;
 use crate::row::Reader;
 use controller_base::Timestamp;
-use controller_db::{AnyRow, DbError, json};
-use sqlx::{AnyConnection, Row as _};
+use controller_db::{AnyRow, Connection, DbError, json};
+use sqlx::Row as _;
 use std::collections::BTreeMap;
 
 /// All aggregates, the oldest first.
-pub(crate) async fn list(connection: &mut AnyConnection) -> Result<Vec<Aggregate>, DbError> {
+pub(crate) async fn list(connection: &mut Connection) -> Result<Vec<Aggregate>, DbError> {
     let select = "SELECT id, uuid, name, metadata, created_at, updated_at FROM compute_aggregate ORDER BY id";
     let rows = sqlx::query(select).fetch_all(&mut *connection).await?;
     let mut aggregates = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
@@ -27,7 +27,7 @@ pub(crate) async fn list(connection: &mut AnyConnection) -> Result<Vec<Aggregate
 }
 
 /// Makes one and says which number it got.
-pub(crate) async fn insert(connection: &mut AnyConnection, aggregate: &Aggregate) -> Result<i64, DbError> {
+pub(crate) async fn insert(connection: &mut Connection, aggregate: &Aggregate) -> Result<i64, DbError> {
     let insert = "INSERT INTO compute_aggregate (id, uuid, name, metadata, created_at, updated_at) \
         SELECT COALESCE(MAX(id), 0) + 1, $1, $2, $3, $4, NULL FROM compute_aggregate RETURNING id";
     let row = sqlx::query(insert)
@@ -41,11 +41,7 @@ pub(crate) async fn insert(connection: &mut AnyConnection, aggregate: &Aggregate
 }
 
 /// Writes name and metadata.
-pub(crate) async fn update(
-    connection: &mut AnyConnection,
-    aggregate: &Aggregate,
-    now: Timestamp,
-) -> Result<(), DbError> {
+pub(crate) async fn update(connection: &mut Connection, aggregate: &Aggregate, now: Timestamp) -> Result<(), DbError> {
     sqlx::query("UPDATE compute_aggregate SET name = $1, metadata = $2, updated_at = $3 WHERE id = $4")
         .bind(aggregate.name.clone())
         .bind(json(&aggregate.metadata))
@@ -56,7 +52,7 @@ pub(crate) async fn update(
     Ok(())
 }
 
-pub(crate) async fn delete(connection: &mut AnyConnection, id: i64) -> Result<(), DbError> {
+pub(crate) async fn delete(connection: &mut Connection, id: i64) -> Result<(), DbError> {
     sqlx::query("DELETE FROM compute_aggregate_host WHERE aggregate_id = $1")
         .bind(id)
         .execute(&mut *connection)
@@ -66,7 +62,7 @@ pub(crate) async fn delete(connection: &mut AnyConnection, id: i64) -> Result<()
 }
 
 pub(crate) async fn add_host(
-    connection: &mut AnyConnection,
+    connection: &mut Connection,
     id: i64,
     hostname: &str,
     now: Timestamp,
@@ -80,7 +76,7 @@ pub(crate) async fn add_host(
     Ok(())
 }
 
-pub(crate) async fn remove_host(connection: &mut AnyConnection, id: i64, hostname: &str) -> Result<(), DbError> {
+pub(crate) async fn remove_host(connection: &mut Connection, id: i64, hostname: &str) -> Result<(), DbError> {
     sqlx::query("DELETE FROM compute_aggregate_host WHERE aggregate_id = $1 AND hostname = $2")
         .bind(id)
         .bind(hostname.to_owned())

@@ -4,8 +4,7 @@ use super::model::Flavor;
 use crate::row::Reader;
 use controller_base::Timestamp;
 use controller_base::id::{FlavorId, ProjectId};
-use controller_db::{AnyRow, DbError, Filter, SortKey, Value, flag, json};
-use sqlx::AnyConnection;
+use controller_db::{AnyRow, Connection, DbError, Filter, SortKey, Value, flag, json};
 
 const SELECT: &str = "SELECT id, name, vcpus, memory_mib, root_gib, ephemeral_gib, swap_mib, rxtx_factor, is_public, \
     description, extra_specs, created_at FROM compute_flavor";
@@ -42,7 +41,7 @@ pub(crate) fn sort_column(key: &str) -> Option<&'static str> {
 }
 
 pub(crate) async fn list(
-    connection: &mut AnyConnection,
+    connection: &mut Connection,
     filter: &ListFilter,
     keys: &[SortKey],
     marker: Option<&FlavorId>,
@@ -71,7 +70,7 @@ pub(crate) async fn list(
 }
 
 async fn sort_values(
-    connection: &mut AnyConnection,
+    connection: &mut Connection,
     keys: &[SortKey],
     marker: &FlavorId,
 ) -> Result<Option<Vec<Value>>, DbError> {
@@ -94,14 +93,14 @@ async fn sort_values(
     Ok(Some(keys.iter().map(value).collect()))
 }
 
-pub(crate) async fn get(connection: &mut AnyConnection, id: &FlavorId) -> Result<Option<Flavor>, DbError> {
+pub(crate) async fn get(connection: &mut Connection, id: &FlavorId) -> Result<Option<Flavor>, DbError> {
     let row = Filter::new(SELECT).and_eq("id", Some(Value::text(id))).fetch_optional(connection).await?;
     row.as_ref().map(read).transpose()
 }
 
 /// Whether the project may use it though it is not public.
 pub(crate) async fn has_access(
-    connection: &mut AnyConnection,
+    connection: &mut Connection,
     flavor: &FlavorId,
     project: &ProjectId,
 ) -> Result<bool, DbError> {
@@ -110,7 +109,7 @@ pub(crate) async fn has_access(
     Ok(row.is_some())
 }
 
-pub(crate) async fn insert(connection: &mut AnyConnection, flavor: &Flavor) -> Result<(), DbError> {
+pub(crate) async fn insert(connection: &mut Connection, flavor: &Flavor) -> Result<(), DbError> {
     let insert = "INSERT INTO compute_flavor (id, name, vcpus, memory_mib, root_gib, ephemeral_gib, swap_mib, rxtx_factor, \
         is_public, description, extra_specs, created_at, generation) \
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 1)";
@@ -133,7 +132,7 @@ pub(crate) async fn insert(connection: &mut AnyConnection, flavor: &Flavor) -> R
 }
 
 /// Writes description and extra specs.
-pub(crate) async fn update(connection: &mut AnyConnection, flavor: &Flavor) -> Result<(), DbError> {
+pub(crate) async fn update(connection: &mut Connection, flavor: &Flavor) -> Result<(), DbError> {
     let update =
         "UPDATE compute_flavor SET description = $2, extra_specs = $3, generation = generation + 1 WHERE id = $1";
     sqlx::query(update)
@@ -146,22 +145,18 @@ pub(crate) async fn update(connection: &mut AnyConnection, flavor: &Flavor) -> R
 }
 
 /// False: there was none.
-pub(crate) async fn delete(connection: &mut AnyConnection, id: &FlavorId) -> Result<bool, DbError> {
+pub(crate) async fn delete(connection: &mut Connection, id: &FlavorId) -> Result<bool, DbError> {
     let done = sqlx::query("DELETE FROM compute_flavor WHERE id = $1").bind(id.to_string()).execute(connection).await?;
     Ok(done.rows_affected() == 1)
 }
 
-pub(crate) async fn access(connection: &mut AnyConnection, id: &FlavorId) -> Result<Vec<String>, DbError> {
+pub(crate) async fn access(connection: &mut Connection, id: &FlavorId) -> Result<Vec<String>, DbError> {
     let select = "SELECT project_id FROM compute_flavor_access WHERE flavor_id = $1 ORDER BY project_id";
     let rows = sqlx::query(select).bind(id.to_string()).fetch_all(connection).await?;
     rows.iter().map(|row| Reader::new(row).text()).collect()
 }
 
-pub(crate) async fn add_access(
-    connection: &mut AnyConnection,
-    id: &FlavorId,
-    project: &ProjectId,
-) -> Result<(), DbError> {
+pub(crate) async fn add_access(connection: &mut Connection, id: &FlavorId, project: &ProjectId) -> Result<(), DbError> {
     sqlx::query("INSERT INTO compute_flavor_access (flavor_id, project_id) VALUES ($1, $2)")
         .bind(id.to_string())
         .bind(project.to_string())
@@ -172,7 +167,7 @@ pub(crate) async fn add_access(
 
 /// False: there was none.
 pub(crate) async fn remove_access(
-    connection: &mut AnyConnection,
+    connection: &mut Connection,
     id: &FlavorId,
     project: &ProjectId,
 ) -> Result<bool, DbError> {

@@ -4,14 +4,13 @@ use super::model::{KeyKind, KeyPair};
 use crate::row::Reader;
 use controller_base::Timestamp;
 use controller_base::id::UserId;
-use controller_db::{AnyRow, DbError, Filter, SortKey, Value};
-use sqlx::AnyConnection;
+use controller_db::{AnyRow, Connection, DbError, Filter, SortKey, Value};
 
 const SELECT: &str = "SELECT user_id, name, kind, fingerprint, public_key, created_at FROM compute_keypair";
 
 /// A user's pairs by name, behind `marker`.
 pub(crate) async fn list(
-    connection: &mut AnyConnection,
+    connection: &mut Connection,
     user: &UserId,
     marker: Option<&str>,
     limit: Option<u32>,
@@ -25,7 +24,7 @@ pub(crate) async fn list(
     rows.iter().map(read).collect()
 }
 
-pub(crate) async fn get(connection: &mut AnyConnection, user: &UserId, name: &str) -> Result<Option<KeyPair>, DbError> {
+pub(crate) async fn get(connection: &mut Connection, user: &UserId, name: &str) -> Result<Option<KeyPair>, DbError> {
     let row = Filter::new(SELECT)
         .and_eq("user_id", Some(Value::text(user)))
         .and_eq("name", Some(name))
@@ -34,7 +33,7 @@ pub(crate) async fn get(connection: &mut AnyConnection, user: &UserId, name: &st
     row.as_ref().map(read).transpose()
 }
 
-pub(crate) async fn count(connection: &mut AnyConnection, user: &UserId) -> Result<i64, DbError> {
+pub(crate) async fn count(connection: &mut Connection, user: &UserId) -> Result<i64, DbError> {
     let row = sqlx::query("SELECT COUNT(*) FROM compute_keypair WHERE user_id = $1")
         .bind(user.to_string())
         .fetch_one(connection)
@@ -42,7 +41,7 @@ pub(crate) async fn count(connection: &mut AnyConnection, user: &UserId) -> Resu
     Reader::new(&row).int()
 }
 
-pub(crate) async fn insert(connection: &mut AnyConnection, pair: &KeyPair) -> Result<(), DbError> {
+pub(crate) async fn insert(connection: &mut Connection, pair: &KeyPair) -> Result<(), DbError> {
     let insert = "INSERT INTO compute_keypair (user_id, name, kind, fingerprint, public_key, created_at) \
         VALUES ($1, $2, $3, $4, $5, $6)";
     sqlx::query(insert)
@@ -58,7 +57,7 @@ pub(crate) async fn insert(connection: &mut AnyConnection, pair: &KeyPair) -> Re
 }
 
 /// False: there was none.
-pub(crate) async fn delete(connection: &mut AnyConnection, user: &UserId, name: &str) -> Result<bool, DbError> {
+pub(crate) async fn delete(connection: &mut Connection, user: &UserId, name: &str) -> Result<bool, DbError> {
     let done = sqlx::query("DELETE FROM compute_keypair WHERE user_id = $1 AND name = $2")
         .bind(user.to_string())
         .bind(name.to_owned())

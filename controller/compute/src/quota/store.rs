@@ -3,12 +3,11 @@
 use super::model::{Limits, Usage};
 use crate::row::Reader;
 use controller_base::id::ProjectId;
-use controller_db::DbError;
-use sqlx::AnyConnection;
+use controller_db::{Connection, DbError};
 
 /// The project's limits: its own where it has some, else the defaults.
 pub(crate) async fn limits(
-    connection: &mut AnyConnection,
+    connection: &mut Connection,
     project: &ProjectId,
     defaults: &Limits,
 ) -> Result<Limits, DbError> {
@@ -26,7 +25,7 @@ pub(crate) async fn limits(
 }
 
 pub(crate) async fn set(
-    connection: &mut AnyConnection,
+    connection: &mut Connection,
     project: &ProjectId,
     resource: &str,
     amount: i64,
@@ -38,7 +37,7 @@ pub(crate) async fn set(
 }
 
 /// Back to the defaults.
-pub(crate) async fn reset(connection: &mut AnyConnection, project: &ProjectId) -> Result<(), DbError> {
+pub(crate) async fn reset(connection: &mut Connection, project: &ProjectId) -> Result<(), DbError> {
     sqlx::query("DELETE FROM compute_quota WHERE project_id = $1")
         .bind(project.to_string())
         .execute(connection)
@@ -48,7 +47,7 @@ pub(crate) async fn reset(connection: &mut AnyConnection, project: &ProjectId) -
 
 /// The project's limits, and what it has now.
 pub(crate) async fn limits_and_usage(
-    connection: &mut AnyConnection,
+    connection: &mut Connection,
     project: &ProjectId,
     defaults: &Limits,
 ) -> Result<(Limits, Usage), DbError> {

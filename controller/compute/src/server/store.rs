@@ -7,9 +7,8 @@ use super::model::{Fault, Lock, Placed, PowerState, Server, VmState, Wanted};
 use crate::row::Reader;
 use controller_base::id::{HostId, ProjectId, ServerId};
 use controller_base::{Generation, Timestamp, request};
-use controller_db::{AnyRow, DbError, Filter, Value, flag, json};
+use controller_db::{AnyRow, Connection, DbError, Filter, Value, flag, json};
 use serde::{Deserialize, Serialize};
-use sqlx::AnyConnection;
 
 /// All columns in the order in which [`read`] takes them, without user data.
 pub(crate) const SELECT_SLIM: &str = "SELECT id, project_id, user_id, name, hostname, description, vm_state, task_state, \
@@ -35,19 +34,19 @@ struct StoredFault {
 }
 
 /// One server, deleted or not.
-pub(crate) async fn get(connection: &mut AnyConnection, id: ServerId) -> Result<Option<Server>, DbError> {
+pub(crate) async fn get(connection: &mut Connection, id: ServerId) -> Result<Option<Server>, DbError> {
     let row = Filter::new(SELECT).and_eq("id", Some(Value::text(id))).fetch_optional(connection).await?;
     row.as_ref().map(read).transpose()
 }
 
 /// Several servers, deleted or not, in no order.
-pub(crate) async fn get_many(connection: &mut AnyConnection, ids: &[ServerId]) -> Result<Vec<Server>, DbError> {
+pub(crate) async fn get_many(connection: &mut Connection, ids: &[ServerId]) -> Result<Vec<Server>, DbError> {
     let rows = Filter::new(SELECT_SLIM).and_in("id", ids.iter().map(Value::text)).fetch_all(connection).await?;
     rows.iter().map(read).collect()
 }
 
 /// The servers that a host has or still has something of.
-pub(crate) async fn on_host(connection: &mut AnyConnection, host: HostId) -> Result<Vec<Server>, DbError> {
+pub(crate) async fn on_host(connection: &mut Connection, host: HostId) -> Result<Vec<Server>, DbError> {
     let rows = Filter::new(SELECT)
         .and_eq("host_id", Some(Value::text(host)))
         .and_eq("gone", Some(0_i64))
@@ -57,13 +56,13 @@ pub(crate) async fn on_host(connection: &mut AnyConnection, host: HostId) -> Res
 }
 
 /// Servers whose task has been under way since before `since`.
-pub(crate) async fn overdue(connection: &mut AnyConnection, since: Timestamp) -> Result<Vec<Server>, DbError> {
+pub(crate) async fn overdue(connection: &mut Connection, since: Timestamp) -> Result<Vec<Server>, DbError> {
     let rows = Filter::new(SELECT_SLIM).and("task_since < ?", [Value::Int(since.0)]).fetch_all(connection).await?;
     rows.iter().map(read).collect()
 }
 
 /// Removes rows that were deleted before `before` and of which nothing is left, with what was logged of them.
-pub(crate) async fn purge(connection: &mut AnyConnection, before: Timestamp) -> Result<u64, DbError> {
+pub(crate) async fn purge(connection: &mut Connection, before: Timestamp) -> Result<u64, DbError> {
     let logged = "DELETE FROM compute_action WHERE server_id IN \
         (SELECT id FROM compute_server WHERE gone = 1 AND deleted_at < $1)";
     sqlx::query(logged).bind(before.0).execute(&mut *connection).await?;
@@ -75,14 +74,14 @@ pub(crate) async fn purge(connection: &mut AnyConnection, before: Timestamp) -> 
 }
 
 /// Makes those who count a project's servers in order to add one go one after another.
-pub(crate) async fn lock_project(connection: &mut AnyConnection, project: &ProjectId) -> Result<(), DbError> {
+pub(crate) async fn lock_project(connection: &mut Connection, project: &ProjectId) -> Result<(), DbError> {
     let upsert = "INSERT INTO compute_project (project_id, generation) VALUES ($1, 1) \
         ON CONFLICT (project_id) DO UPDATE SET generation = compute_project.generation + 1";
     sqlx::query(upsert).bind(project.to_string()).execute(connection).await?;
     Ok(())
 }
 
-pub(crate) async fn insert(connection: &mut AnyConnection, server: &Server) -> Result<(), DbError> {
+pub(crate) async fn insert(connection: &mut Connection, server: &Server) -> Result<(), DbError> {
     const INSERT: &str = "INSERT INTO compute_server (id, project_id, user_id, name, hostname, description, vm_state, \
         task_state, task_since, power_state, host_id, host_name, access_ipv4, access_ipv6, metadata, tags, lock_by, \
         lock_reason, fault, spec, user_data, group_id, published, running, boot_count, boot_hard, desired_generation, \
@@ -144,7 +143,7 @@ pub(crate) async fn insert(connection: &mut AnyConnection, server: &Server) -> R
 
 /// Writes what can change of a server, if its row still has the generation that `server` was read with. False: somebody else
 /// was faster; read again. The request on whose behalf it is written is written with it.
-pub(crate) async fn update(connection: &mut AnyConnection, server: &Server) -> Result<bool, DbError> {
+pub(crate) async fn update(connection: &mut Connection, server: &Server) -> Result<bool, DbError> {
     const UPDATE: &str = "UPDATE compute_server SET name = $3, hostname = $4, description = $5, vm_state = $6, \
         task_state = $7, task_since = $8, power_state = $9, host_id = $10, host_name = $11, access_ipv4 = $12, \
         access_ipv6 = $13, metadata = $14, tags = $15, lock_by = $16, lock_reason = $17, fault = $18, published = $19, \

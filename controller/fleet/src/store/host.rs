@@ -4,10 +4,10 @@ use super::{maybe, signed};
 use crate::host::Member;
 use controller_base::Timestamp;
 use controller_base::id::HostId;
-use controller_db::{Conn, Db, DbError, Dialect, Filter, Tx, Value};
+use controller_db::{Conn, Connection, Db, DbError, Dialect, Filter, Tx, Value};
 use controller_ports::fleet::{Admission, ClockOffset, Cpu, Host, HostResources, Membership, NumaNode};
 use serde_json::json;
-use sqlx::{AnyConnection, Row as _, any::AnyRow};
+use sqlx::{Row as _, any::AnyRow};
 use std::collections::HashMap;
 
 const COLUMNS: &str = "id, hostname, connected, last_seen_at, vcpus, memory_mib, disk_gib, underlay_address, \
@@ -110,22 +110,22 @@ pub(crate) async fn list_members(conn: &mut Conn) -> Result<Vec<Member>, DbError
     sqlx::query(sql).fetch_all(&mut **conn).await?.iter().map(member).collect()
 }
 
-pub(crate) async fn members_among(conn: &mut AnyConnection, ids: &[HostId]) -> Result<Vec<Member>, DbError> {
+pub(crate) async fn members_among(conn: &mut Connection, ids: &[HostId]) -> Result<Vec<Member>, DbError> {
     let filter = Filter::new(&format!("SELECT {COLUMNS} FROM fleet_host")).and_in("id", ids.iter().map(Value::text));
     filter.fetch_all(conn).await?.iter().map(member).collect()
 }
 
-pub(crate) async fn tunnel_ends(conn: &mut AnyConnection, ids: &[HostId]) -> Result<HashMap<HostId, String>, DbError> {
+pub(crate) async fn tunnel_ends(conn: &mut Connection, ids: &[HostId]) -> Result<HashMap<HostId, String>, DbError> {
     let filter = Filter::new("SELECT id, underlay_address FROM fleet_host").and_in("id", ids.iter().map(Value::text));
     filter.fetch_all(conn).await?.iter().map(|row| Ok((host_id(row)?, row.try_get("underlay_address")?))).collect()
 }
 
-pub(crate) async fn get_member(conn: &mut AnyConnection, id: HostId) -> Result<Option<Member>, DbError> {
+pub(crate) async fn get_member(conn: &mut Connection, id: HostId) -> Result<Option<Member>, DbError> {
     let sql = sqlx::AssertSqlSafe(format!("SELECT {COLUMNS} FROM fleet_host WHERE id = $1"));
     sqlx::query(sql).bind(id.to_string()).fetch_optional(conn).await?.as_ref().map(member).transpose()
 }
 
-pub(crate) async fn member_by_name(conn: &mut AnyConnection, hostname: &str) -> Result<Option<Member>, DbError> {
+pub(crate) async fn member_by_name(conn: &mut Connection, hostname: &str) -> Result<Option<Member>, DbError> {
     let sql = sqlx::AssertSqlSafe(format!("SELECT {COLUMNS} FROM fleet_host WHERE hostname = $1"));
     sqlx::query(sql).bind(hostname.to_owned()).fetch_optional(conn).await?.as_ref().map(member).transpose()
 }

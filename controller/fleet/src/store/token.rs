@@ -3,8 +3,8 @@
 use super::maybe;
 use crate::join::JoinToken;
 use controller_base::Timestamp;
-use controller_db::{Conn, DbError, Tx};
-use sqlx::{AnyConnection, Row as _, any::AnyRow};
+use controller_db::{Conn, Connection, DbError, Tx};
+use sqlx::{Row as _, any::AnyRow};
 
 const COLUMNS: &str = "digest, created_at, expires_at, uses, most_uses, approve, note, used_at, revoked_at";
 
@@ -44,7 +44,7 @@ pub(crate) async fn delete_tokens(tx: &mut Tx, before: Timestamp) -> Result<(), 
     Ok(())
 }
 
-pub(crate) async fn get_token(conn: &mut AnyConnection, digest: &str) -> Result<Option<JoinToken>, DbError> {
+pub(crate) async fn get_token(conn: &mut Connection, digest: &str) -> Result<Option<JoinToken>, DbError> {
     let sql = sqlx::AssertSqlSafe(format!("SELECT {COLUMNS} FROM fleet_join_token WHERE digest = $1"));
     sqlx::query(sql).bind(digest.to_owned()).fetch_optional(conn).await?.as_ref().map(token).transpose()
 }

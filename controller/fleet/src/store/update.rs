@@ -2,17 +2,17 @@
 
 use crate::update::{Order, State};
 use controller_base::{Timestamp, id::HostId};
-use controller_db::{DbError, Tx};
-use sqlx::{AnyConnection, Row as _, any::AnyRow};
+use controller_db::{Connection, DbError, Tx};
+use sqlx::{Row as _, any::AnyRow};
 
 /// By their turn.
-pub(crate) async fn list_orders(conn: &mut AnyConnection) -> Result<Vec<Order>, DbError> {
+pub(crate) async fn list_orders(conn: &mut Connection) -> Result<Vec<Order>, DbError> {
     let sql = "SELECT host_id, version, place, state, reason, changed_at FROM fleet_update ORDER BY place";
     sqlx::query(sql).fetch_all(conn).await?.iter().map(order).collect()
 }
 
 /// A host's.
-pub(crate) async fn get_order(conn: &mut AnyConnection, host: HostId) -> Result<Option<Order>, DbError> {
+pub(crate) async fn get_order(conn: &mut Connection, host: HostId) -> Result<Option<Order>, DbError> {
     let sql = "SELECT host_id, version, place, state, reason, changed_at FROM fleet_update WHERE host_id = $1";
     sqlx::query(sql).bind(host.to_string()).fetch_optional(conn).await?.as_ref().map(order).transpose()
 }

@@ -5,9 +5,8 @@ use controller_base::{
     Timestamp,
     id::{GroupId, ProjectId, RoleId, UserId},
 };
-use controller_db::{AnyRow, DbError, Filter, Row, SortKey, Value, flag, is_set};
+use controller_db::{AnyRow, Connection, DbError, Filter, Row, SortKey, Value, flag, is_set};
 use controller_web::{Params, token::AccessRule};
-use sqlx::AnyConnection;
 
 const SELECT: &str = "SELECT id, user_id, project_id, name, description, secret_hash, expires_at, unrestricted \
      FROM identity_app_credential";
@@ -39,7 +38,7 @@ fn read_rule(row: &AnyRow) -> Result<AccessRule, DbError> {
 }
 
 /// With roles and access rules.
-async fn whole(conn: &mut AnyConnection, row: &AnyRow) -> Result<ApplicationCredential, DbError> {
+async fn whole(conn: &mut Connection, row: &AnyRow) -> Result<ApplicationCredential, DbError> {
     let mut credential = read(row)?;
     let roles =
         sqlx::query("SELECT role_id FROM identity_app_credential_role WHERE credential_id = $1 ORDER BY role_id");
@@ -57,7 +56,7 @@ async fn whole(conn: &mut AnyConnection, row: &AnyRow) -> Result<ApplicationCred
 }
 
 /// A credential by id.
-pub(crate) async fn get(conn: &mut AnyConnection, id: &str) -> Result<Option<ApplicationCredential>, DbError> {
+pub(crate) async fn get(conn: &mut Connection, id: &str) -> Result<Option<ApplicationCredential>, DbError> {
     let found = Filter::new(SELECT).and("id = ?", [Value::from(id)]).fetch_optional(&mut *conn).await?;
     match found {
         Some(row) => whole(conn, &row).await.map(Some),
@@ -67,7 +66,7 @@ pub(crate) async fn get(conn: &mut AnyConnection, id: &str) -> Result<Option<App
 
 /// A user's credential by name.
 pub(crate) async fn find(
-    conn: &mut AnyConnection,
+    conn: &mut Connection,
     user: &UserId,
     name: &str,
 ) -> Result<Option<ApplicationCredential>, DbError> {
@@ -80,7 +79,7 @@ pub(crate) async fn find(
 
 /// A user's credentials.
 pub(crate) async fn list(
-    conn: &mut AnyConnection,
+    conn: &mut Connection,
     user: &UserId,
     params: &Params,
 ) -> Result<Vec<ApplicationCredential>, DbError> {
@@ -95,7 +94,7 @@ pub(crate) async fn list(
 
 /// Stores a new one; access rules that the user has already are used again. Tells the rules as they are stored.
 pub(crate) async fn insert(
-    conn: &mut AnyConnection,
+    conn: &mut Connection,
     credential: &ApplicationCredential,
 ) -> Result<Option<Vec<AccessRule>>, DbError> {
     sqlx::query(
@@ -131,7 +130,7 @@ pub(crate) async fn insert(
     Ok((!stored.is_empty()).then_some(stored))
 }
 
-async fn insert_role(conn: &mut AnyConnection, credential: &str, role: &RoleId) -> Result<(), DbError> {
+async fn insert_role(conn: &mut Connection, credential: &str, role: &RoleId) -> Result<(), DbError> {
     sqlx::query(
         "INSERT INTO identity_app_credential_role (credential_id, role_id) VALUES ($1, $2) ON CONFLICT DO NOTHING",
     )
@@ -143,7 +142,7 @@ async fn insert_role(conn: &mut AnyConnection, credential: &str, role: &RoleId) 
 }
 
 /// The user's rule that is the same; a new one where there is none.
-async fn the_rule(conn: &mut AnyConnection, user: &UserId, wanted: &AccessRule) -> Result<AccessRule, DbError> {
+async fn the_rule(conn: &mut Connection, user: &UserId, wanted: &AccessRule) -> Result<AccessRule, DbError> {
     let same = Filter::new(RULES).and(
         "user_id = ? AND service = ? AND path = ? AND method = ?",
         [
@@ -168,13 +167,13 @@ async fn the_rule(conn: &mut AnyConnection, user: &UserId, wanted: &AccessRule) 
 }
 
 /// Deletes one.
-pub(crate) async fn delete(conn: &mut AnyConnection, id: &str) -> Result<(), DbError> {
+pub(crate) async fn delete(conn: &mut Connection, id: &str) -> Result<(), DbError> {
     sqlx::query("DELETE FROM identity_app_credential WHERE id = $1").bind(id).execute(conn).await?;
     Ok(())
 }
 
 /// Deletes all of a user, and the user's access rules.
-pub(crate) async fn delete_of_user(conn: &mut AnyConnection, user: &UserId) -> Result<(), DbError> {
+pub(crate) async fn delete_of_user(conn: &mut Connection, user: &UserId) -> Result<(), DbError> {
     for sql in [
         "DELETE FROM identity_app_credential WHERE user_id = $1",
         "DELETE FROM identity_access_rule WHERE user_id = $1",
@@ -186,7 +185,7 @@ pub(crate) async fn delete_of_user(conn: &mut AnyConnection, user: &UserId) -> R
 
 /// Deletes a user's on a project, where the user has lost a role.
 pub(crate) async fn delete_of_user_on(
-    conn: &mut AnyConnection,
+    conn: &mut Connection,
     user: &UserId,
     project: &ProjectId,
 ) -> Result<(), DbError> {
@@ -200,7 +199,7 @@ pub(crate) async fn delete_of_user_on(
 
 /// Deletes those of a group's members on a project, where the group has lost a role.
 pub(crate) async fn delete_of_group_on(
-    conn: &mut AnyConnection,
+    conn: &mut Connection,
     group: &GroupId,
     project: &ProjectId,
 ) -> Result<(), DbError> {
@@ -216,7 +215,7 @@ pub(crate) async fn delete_of_group_on(
 }
 
 /// Deletes all on a project.
-pub(crate) async fn delete_of_project(conn: &mut AnyConnection, project: &ProjectId) -> Result<(), DbError> {
+pub(crate) async fn delete_of_project(conn: &mut Connection, project: &ProjectId) -> Result<(), DbError> {
     sqlx::query("DELETE FROM identity_app_credential WHERE project_id = $1")
         .bind(project.as_str())
         .execute(conn)
@@ -225,11 +224,7 @@ pub(crate) async fn delete_of_project(conn: &mut AnyConnection, project: &Projec
 }
 
 /// A user's access rules.
-pub(crate) async fn rules(
-    conn: &mut AnyConnection,
-    user: &UserId,
-    params: &Params,
-) -> Result<Vec<AccessRule>, DbError> {
+pub(crate) async fn rules(conn: &mut Connection, user: &UserId, params: &Params) -> Result<Vec<AccessRule>, DbError> {
     let filter = Filter::new(RULES).and("user_id = ?", [Value::text(user)]);
     let columns = [("service", "service"), ("path", "path"), ("method", "method")];
     let filter = crate::listing::by_text(filter, params, &columns);
@@ -237,13 +232,13 @@ pub(crate) async fn rules(
 }
 
 /// A user's access rule by id.
-pub(crate) async fn rule(conn: &mut AnyConnection, user: &UserId, id: &str) -> Result<Option<AccessRule>, DbError> {
+pub(crate) async fn rule(conn: &mut Connection, user: &UserId, id: &str) -> Result<Option<AccessRule>, DbError> {
     let filter = Filter::new(RULES).and("id = ? AND user_id = ?", [Value::from(id), Value::text(user)]);
     filter.fetch_optional(conn).await?.as_ref().map(read_rule).transpose()
 }
 
 /// Deletes an access rule; false while a credential has it.
-pub(crate) async fn delete_rule(conn: &mut AnyConnection, id: &str) -> Result<bool, DbError> {
+pub(crate) async fn delete_rule(conn: &mut Connection, id: &str) -> Result<bool, DbError> {
     let done = sqlx::query(
         "DELETE FROM identity_access_rule WHERE id = $1 AND id NOT IN (SELECT rule_id FROM identity_app_credential_rule)",
     );

@@ -2,9 +2,9 @@
 
 use super::{Actor, Assignment, Target};
 use controller_base::id::{RoleId, UserId};
-use controller_db::{AnyRow, DbError, Filter, Row, SortKey, Value, flag, is_set};
+use controller_db::{AnyRow, Connection, DbError, Filter, Row, SortKey, Value, flag, is_set};
 use controller_web::token::RoleRef;
-use sqlx::{AnyConnection, AssertSqlSafe};
+use sqlx::AssertSqlSafe;
 
 const SELECT: &str = "SELECT actor_type, actor_id, target_type, target_id, role_id, inherited FROM identity_assignment";
 
@@ -34,7 +34,7 @@ fn read(row: &AnyRow) -> Result<Assignment, DbError> {
 /// The roles of an actor on a target: granted, through groups, inherited, implied. A domain's own roles count only by what they
 /// imply.
 pub(crate) async fn effective_roles(
-    conn: &mut AnyConnection,
+    conn: &mut Connection,
     actor: &Actor,
     target: &Target,
 ) -> Result<Vec<RoleRef>, DbError> {
@@ -69,7 +69,7 @@ pub(crate) async fn effective_roles(
 
 /// Ids of the projects (`project`) or domains (`domain`) where a user has a role, by whatever way.
 pub(crate) async fn targets_of_user(
-    conn: &mut AnyConnection,
+    conn: &mut Connection,
     user: &UserId,
     kind: &'static str,
 ) -> Result<Vec<String>, DbError> {
@@ -97,7 +97,7 @@ pub(crate) struct Wanted {
 }
 
 /// Grants as they were made.
-pub(crate) async fn list(conn: &mut AnyConnection, wanted: &Wanted) -> Result<Vec<Assignment>, DbError> {
+pub(crate) async fn list(conn: &mut Connection, wanted: &Wanted) -> Result<Vec<Assignment>, DbError> {
     let mut filter = Filter::new(SELECT);
     if let Some(actor) = &wanted.actor {
         filter = filter.and("actor_type = ? AND actor_id = ?", [Value::from(actor.kind()), Value::from(actor.id())]);
@@ -117,7 +117,7 @@ pub(crate) async fn list(conn: &mut AnyConnection, wanted: &Wanted) -> Result<Ve
 }
 
 /// Whether this very grant was made.
-pub(crate) async fn exists(conn: &mut AnyConnection, assignment: &Assignment) -> Result<bool, DbError> {
+pub(crate) async fn exists(conn: &mut Connection, assignment: &Assignment) -> Result<bool, DbError> {
     let wanted = Wanted {
         actor: Some(assignment.actor.clone()),
         target: Some(assignment.target.clone()),
@@ -129,7 +129,7 @@ pub(crate) async fn exists(conn: &mut AnyConnection, assignment: &Assignment) ->
 }
 
 /// Stores a grant; harmless when it is there.
-pub(crate) async fn insert(conn: &mut AnyConnection, assignment: &Assignment) -> Result<(), DbError> {
+pub(crate) async fn insert(conn: &mut Connection, assignment: &Assignment) -> Result<(), DbError> {
     sqlx::query(
         "INSERT INTO identity_assignment (actor_type, actor_id, target_type, target_id, role_id, inherited) \
          VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
@@ -146,7 +146,7 @@ pub(crate) async fn insert(conn: &mut AnyConnection, assignment: &Assignment) ->
 }
 
 /// Deletes a grant; false when it was not there.
-pub(crate) async fn delete(conn: &mut AnyConnection, assignment: &Assignment) -> Result<bool, DbError> {
+pub(crate) async fn delete(conn: &mut Connection, assignment: &Assignment) -> Result<bool, DbError> {
     let done = sqlx::query(
         "DELETE FROM identity_assignment WHERE actor_type = $1 AND actor_id = $2 AND target_type = $3 AND target_id = $4 \
          AND role_id = $5 AND inherited = $6",

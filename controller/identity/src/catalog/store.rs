@@ -3,9 +3,8 @@
 use super::{Endpoint, Region, Service};
 use crate::{IdentityError, project::store::changed};
 use controller_base::id::{EndpointId, RegionId, ServiceId};
-use controller_db::{AnyRow, DbError, Filter, Row, SortKey, Value, flag, from_json, is_set, json};
+use controller_db::{AnyRow, Connection, DbError, Filter, Row, SortKey, Value, flag, from_json, is_set, json};
 use controller_web::Params;
-use sqlx::AnyConnection;
 use std::str::FromStr;
 
 const REGIONS: &str = "SELECT id, parent_id, description, extra, generation FROM identity_region";
@@ -62,7 +61,7 @@ fn endpoint(row: &AnyRow) -> Result<Endpoint, DbError> {
 }
 
 async fn all<T>(
-    conn: &mut AnyConnection,
+    conn: &mut Connection,
     filter: Filter,
     read: fn(&AnyRow) -> Result<T, DbError>,
 ) -> Result<Vec<T>, DbError> {
@@ -70,18 +69,18 @@ async fn all<T>(
 }
 
 /// A region by id.
-pub(crate) async fn get_region(conn: &mut AnyConnection, id: &RegionId) -> Result<Option<Region>, DbError> {
+pub(crate) async fn get_region(conn: &mut Connection, id: &RegionId) -> Result<Option<Region>, DbError> {
     let found = Filter::new(REGIONS).and("id = ?", [Value::text(id)]).fetch_optional(conn).await?;
     found.as_ref().map(region).transpose()
 }
 
 /// Regions, all or those below one.
-pub(crate) async fn list_regions(conn: &mut AnyConnection, params: &Params) -> Result<Vec<Region>, DbError> {
+pub(crate) async fn list_regions(conn: &mut Connection, params: &Params) -> Result<Vec<Region>, DbError> {
     all(conn, Filter::new(REGIONS).and_eq("parent_id", params.get("parent_region_id")), region).await
 }
 
 /// Stores a new region.
-pub(crate) async fn insert_region(conn: &mut AnyConnection, region: &Region) -> Result<(), DbError> {
+pub(crate) async fn insert_region(conn: &mut Connection, region: &Region) -> Result<(), DbError> {
     sqlx::query(
         "INSERT INTO identity_region (id, parent_id, description, extra, generation) VALUES ($1, $2, $3, $4, 1)",
     )
@@ -95,7 +94,7 @@ pub(crate) async fn insert_region(conn: &mut AnyConnection, region: &Region) -> 
 }
 
 /// Stores a changed region, if nobody else changed it.
-pub(crate) async fn update_region(conn: &mut AnyConnection, region: &Region) -> Result<(), IdentityError> {
+pub(crate) async fn update_region(conn: &mut Connection, region: &Region) -> Result<(), IdentityError> {
     let done = sqlx::query(
         "UPDATE identity_region SET parent_id = $1, description = $2, extra = $3, generation = generation + 1 \
          WHERE id = $4 AND generation = $5",
@@ -111,7 +110,7 @@ pub(crate) async fn update_region(conn: &mut AnyConnection, region: &Region) -> 
 }
 
 /// Deletes a region; refused while endpoints or regions refer to it.
-pub(crate) async fn delete_region(conn: &mut AnyConnection, id: &RegionId) -> Result<(), DbError> {
+pub(crate) async fn delete_region(conn: &mut Connection, id: &RegionId) -> Result<(), DbError> {
     for sql in [
         "DELETE FROM identity_region WHERE id = $1",
         "DELETE FROM identity_policy_association WHERE region_id = $1",
@@ -123,19 +122,19 @@ pub(crate) async fn delete_region(conn: &mut AnyConnection, id: &RegionId) -> Re
 }
 
 /// A service by id.
-pub(crate) async fn get_service(conn: &mut AnyConnection, id: &ServiceId) -> Result<Option<Service>, DbError> {
+pub(crate) async fn get_service(conn: &mut Connection, id: &ServiceId) -> Result<Option<Service>, DbError> {
     let found = Filter::new(SERVICES).and("id = ?", [Value::text(id)]).fetch_optional(conn).await?;
     found.as_ref().map(service).transpose()
 }
 
 /// Services by type and name.
-pub(crate) async fn list_services(conn: &mut AnyConnection, params: &Params) -> Result<Vec<Service>, DbError> {
+pub(crate) async fn list_services(conn: &mut Connection, params: &Params) -> Result<Vec<Service>, DbError> {
     let filter = Filter::new(SERVICES).and_eq("type", params.get("type"));
     all(conn, crate::listing::by_text(filter, params, &[("name", "name")]), service).await
 }
 
 /// Stores a new service.
-pub(crate) async fn insert_service(conn: &mut AnyConnection, service: &Service) -> Result<(), DbError> {
+pub(crate) async fn insert_service(conn: &mut Connection, service: &Service) -> Result<(), DbError> {
     sqlx::query(
         "INSERT INTO identity_service (id, type, name, description, enabled, extra, generation) \
          VALUES ($1, $2, $3, $4, $5, $6, 1)",
@@ -152,7 +151,7 @@ pub(crate) async fn insert_service(conn: &mut AnyConnection, service: &Service) 
 }
 
 /// Stores a changed service, if nobody else changed it.
-pub(crate) async fn update_service(conn: &mut AnyConnection, service: &Service) -> Result<(), IdentityError> {
+pub(crate) async fn update_service(conn: &mut Connection, service: &Service) -> Result<(), IdentityError> {
     let done = sqlx::query(
         "UPDATE identity_service SET type = $1, name = $2, description = $3, enabled = $4, extra = $5, \
          generation = generation + 1 WHERE id = $6 AND generation = $7",
@@ -170,7 +169,7 @@ pub(crate) async fn update_service(conn: &mut AnyConnection, service: &Service) 
 }
 
 /// Deletes a service with its endpoints.
-pub(crate) async fn delete_service(conn: &mut AnyConnection, id: &ServiceId) -> Result<(), DbError> {
+pub(crate) async fn delete_service(conn: &mut Connection, id: &ServiceId) -> Result<(), DbError> {
     for sql in [
         "DELETE FROM identity_policy_association WHERE service_id = $1 OR endpoint_id IN \
          (SELECT id FROM identity_endpoint WHERE service_id = $1)",
@@ -183,13 +182,13 @@ pub(crate) async fn delete_service(conn: &mut AnyConnection, id: &ServiceId) -> 
 }
 
 /// An endpoint by id.
-pub(crate) async fn get_endpoint(conn: &mut AnyConnection, id: &EndpointId) -> Result<Option<Endpoint>, DbError> {
+pub(crate) async fn get_endpoint(conn: &mut Connection, id: &EndpointId) -> Result<Option<Endpoint>, DbError> {
     let found = Filter::new(ENDPOINTS).and("id = ?", [Value::text(id)]).fetch_optional(conn).await?;
     found.as_ref().map(endpoint).transpose()
 }
 
 /// Endpoints by service, region and interface.
-pub(crate) async fn list_endpoints(conn: &mut AnyConnection, params: &Params) -> Result<Vec<Endpoint>, DbError> {
+pub(crate) async fn list_endpoints(conn: &mut Connection, params: &Params) -> Result<Vec<Endpoint>, DbError> {
     let filter = ["service_id", "region_id", "interface"]
         .into_iter()
         .fold(Filter::new(ENDPOINTS), |filter, column| filter.and_eq(column, params.get(column)));
@@ -197,7 +196,7 @@ pub(crate) async fn list_endpoints(conn: &mut AnyConnection, params: &Params) ->
 }
 
 /// Stores a new endpoint.
-pub(crate) async fn insert_endpoint(conn: &mut AnyConnection, endpoint: &Endpoint) -> Result<(), DbError> {
+pub(crate) async fn insert_endpoint(conn: &mut Connection, endpoint: &Endpoint) -> Result<(), DbError> {
     sqlx::query(
         "INSERT INTO identity_endpoint (id, service_id, region_id, interface, url, enabled, extra, generation) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, 1)",
@@ -215,7 +214,7 @@ pub(crate) async fn insert_endpoint(conn: &mut AnyConnection, endpoint: &Endpoin
 }
 
 /// Stores a changed endpoint, if nobody else changed it.
-pub(crate) async fn update_endpoint(conn: &mut AnyConnection, endpoint: &Endpoint) -> Result<(), IdentityError> {
+pub(crate) async fn update_endpoint(conn: &mut Connection, endpoint: &Endpoint) -> Result<(), IdentityError> {
     let done = sqlx::query(
         "UPDATE identity_endpoint SET service_id = $1, region_id = $2, interface = $3, url = $4, enabled = $5, extra = $6, \
          generation = generation + 1 WHERE id = $7 AND generation = $8",
@@ -234,7 +233,7 @@ pub(crate) async fn update_endpoint(conn: &mut AnyConnection, endpoint: &Endpoin
 }
 
 /// Deletes an endpoint.
-pub(crate) async fn delete_endpoint(conn: &mut AnyConnection, id: &EndpointId) -> Result<(), DbError> {
+pub(crate) async fn delete_endpoint(conn: &mut Connection, id: &EndpointId) -> Result<(), DbError> {
     for sql in [
         "DELETE FROM identity_policy_association WHERE endpoint_id = $1",
         "DELETE FROM identity_endpoint WHERE id = $1",

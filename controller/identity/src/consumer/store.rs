@@ -3,8 +3,7 @@
 use super::Consumer;
 use crate::{IdentityError, project::store::changed};
 use controller_base::Secret;
-use controller_db::{AnyRow, DbError, Filter, Row, SortKey, Value, from_json, json};
-use sqlx::AnyConnection;
+use controller_db::{AnyRow, Connection, DbError, Filter, Row, SortKey, Value, from_json, json};
 
 const SELECT: &str = "SELECT id, secret, description, extra, generation FROM identity_consumer";
 
@@ -19,18 +18,18 @@ fn read(row: &AnyRow) -> Result<Consumer, DbError> {
 }
 
 /// A consumer by id.
-pub(super) async fn get(conn: &mut AnyConnection, id: &str) -> Result<Option<Consumer>, DbError> {
+pub(super) async fn get(conn: &mut Connection, id: &str) -> Result<Option<Consumer>, DbError> {
     Filter::new(SELECT).and("id = ?", [Value::from(id)]).fetch_optional(conn).await?.as_ref().map(read).transpose()
 }
 
 /// All consumers.
-pub(super) async fn list(conn: &mut AnyConnection) -> Result<Vec<Consumer>, DbError> {
+pub(super) async fn list(conn: &mut Connection) -> Result<Vec<Consumer>, DbError> {
     let rows = Filter::new(SELECT).page(&[SortKey::ascending("id")], None, None).fetch_all(conn).await?;
     rows.iter().map(read).collect()
 }
 
 /// Stores a new one.
-pub(super) async fn insert(conn: &mut AnyConnection, consumer: &Consumer) -> Result<(), DbError> {
+pub(super) async fn insert(conn: &mut Connection, consumer: &Consumer) -> Result<(), DbError> {
     sqlx::query(
         "INSERT INTO identity_consumer (id, secret, description, extra, generation) VALUES ($1, $2, $3, $4, 1)",
     )
@@ -44,7 +43,7 @@ pub(super) async fn insert(conn: &mut AnyConnection, consumer: &Consumer) -> Res
 }
 
 /// Stores a changed one, if nobody else changed it.
-pub(super) async fn update(conn: &mut AnyConnection, consumer: &Consumer) -> Result<(), IdentityError> {
+pub(super) async fn update(conn: &mut Connection, consumer: &Consumer) -> Result<(), IdentityError> {
     let done = sqlx::query(
         "UPDATE identity_consumer SET description = $1, extra = $2, generation = generation + 1 \
          WHERE id = $3 AND generation = $4",
@@ -59,7 +58,7 @@ pub(super) async fn update(conn: &mut AnyConnection, consumer: &Consumer) -> Res
 }
 
 /// Deletes one.
-pub(super) async fn delete(conn: &mut AnyConnection, id: &str) -> Result<(), DbError> {
+pub(super) async fn delete(conn: &mut Connection, id: &str) -> Result<(), DbError> {
     sqlx::query("DELETE FROM identity_consumer WHERE id = $1").bind(id).execute(conn).await?;
     Ok(())
 }

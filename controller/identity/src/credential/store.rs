@@ -3,9 +3,8 @@
 use super::{Credential, PolicyBlob};
 use crate::{IdentityError, project::store::changed};
 use controller_base::id::ProjectId;
-use controller_db::{AnyRow, DbError, Filter, Row, SortKey, Value, from_json, json};
+use controller_db::{AnyRow, Connection, DbError, Filter, Row, SortKey, Value, from_json, json};
 use controller_web::Params;
-use sqlx::AnyConnection;
 
 const CREDENTIALS: &str =
     "SELECT id, user_id, project_id, type, encrypted_blob, extra, generation FROM identity_credential";
@@ -36,13 +35,13 @@ fn policy(row: &AnyRow) -> Result<PolicyBlob, DbError> {
 }
 
 /// A credential by id.
-pub(crate) async fn get(conn: &mut AnyConnection, id: &str) -> Result<Option<Credential>, DbError> {
+pub(crate) async fn get(conn: &mut Connection, id: &str) -> Result<Option<Credential>, DbError> {
     let found = Filter::new(CREDENTIALS).and("id = ?", [Value::from(id)]).fetch_optional(conn).await?;
     found.as_ref().map(credential).transpose()
 }
 
 /// Credentials by user and type.
-pub(crate) async fn list(conn: &mut AnyConnection, params: &Params) -> Result<Vec<Credential>, DbError> {
+pub(crate) async fn list(conn: &mut Connection, params: &Params) -> Result<Vec<Credential>, DbError> {
     let filter = Filter::new(CREDENTIALS)
         .and_eq("user_id", params.get("user_id"))
         .and_eq("project_id", params.get("project_id"))
@@ -52,7 +51,7 @@ pub(crate) async fn list(conn: &mut AnyConnection, params: &Params) -> Result<Ve
 }
 
 /// Stores a new credential.
-pub(crate) async fn insert(conn: &mut AnyConnection, credential: &Credential, key_hash: &str) -> Result<(), DbError> {
+pub(crate) async fn insert(conn: &mut Connection, credential: &Credential, key_hash: &str) -> Result<(), DbError> {
     sqlx::query(
         "INSERT INTO identity_credential (id, user_id, project_id, type, encrypted_blob, extra, key_hash, generation) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, 1)",
@@ -70,14 +69,14 @@ pub(crate) async fn insert(conn: &mut AnyConnection, credential: &Credential, ke
 }
 
 /// Credentials that were sealed with another key, still sealed.
-pub(crate) async fn sealed_otherwise(conn: &mut AnyConnection, key_hash: &str) -> Result<Vec<Credential>, DbError> {
+pub(crate) async fn sealed_otherwise(conn: &mut Connection, key_hash: &str) -> Result<Vec<Credential>, DbError> {
     let filter = Filter::new(CREDENTIALS).and("key_hash <> ?", [Value::from(key_hash)]);
     filter.fetch_all(conn).await?.iter().map(credential).collect()
 }
 
 /// Stores a changed credential, if nobody else changed it.
 pub(crate) async fn update(
-    conn: &mut AnyConnection,
+    conn: &mut Connection,
     credential: &Credential,
     key_hash: &str,
 ) -> Result<(), IdentityError> {
@@ -98,25 +97,25 @@ pub(crate) async fn update(
 }
 
 /// Deletes a credential.
-pub(crate) async fn delete(conn: &mut AnyConnection, id: &str) -> Result<(), DbError> {
+pub(crate) async fn delete(conn: &mut Connection, id: &str) -> Result<(), DbError> {
     sqlx::query("DELETE FROM identity_credential WHERE id = $1").bind(id).execute(conn).await?;
     Ok(())
 }
 
 /// A policy blob by id.
-pub(crate) async fn get_policy(conn: &mut AnyConnection, id: &str) -> Result<Option<PolicyBlob>, DbError> {
+pub(crate) async fn get_policy(conn: &mut Connection, id: &str) -> Result<Option<PolicyBlob>, DbError> {
     let found = Filter::new(POLICIES).and("id = ?", [Value::from(id)]).fetch_optional(conn).await?;
     found.as_ref().map(policy).transpose()
 }
 
 /// Policy blobs by type.
-pub(crate) async fn list_policies(conn: &mut AnyConnection, params: &Params) -> Result<Vec<PolicyBlob>, DbError> {
+pub(crate) async fn list_policies(conn: &mut Connection, params: &Params) -> Result<Vec<PolicyBlob>, DbError> {
     let filter = Filter::new(POLICIES).and_eq("type", params.get("type"));
     filter.page(&[SortKey::ascending("id")], None, None).fetch_all(conn).await?.iter().map(policy).collect()
 }
 
 /// Stores a new policy blob, or replaces it.
-pub(crate) async fn put_policy(conn: &mut AnyConnection, policy: &PolicyBlob) -> Result<(), DbError> {
+pub(crate) async fn put_policy(conn: &mut Connection, policy: &PolicyBlob) -> Result<(), DbError> {
     sqlx::query(
         "INSERT INTO identity_policy (id, type, blob, extra, generation) VALUES ($1, $2, $3, $4, 1) \
          ON CONFLICT (id) DO UPDATE SET type = excluded.type, blob = excluded.blob, extra = excluded.extra, \
@@ -132,7 +131,7 @@ pub(crate) async fn put_policy(conn: &mut AnyConnection, policy: &PolicyBlob) ->
 }
 
 /// Deletes a policy blob.
-pub(crate) async fn delete_policy(conn: &mut AnyConnection, id: &str) -> Result<(), DbError> {
+pub(crate) async fn delete_policy(conn: &mut Connection, id: &str) -> Result<(), DbError> {
     sqlx::query("DELETE FROM identity_policy WHERE id = $1").bind(id).execute(conn).await?;
     Ok(())
 }

@@ -2,12 +2,11 @@
 
 use super::Options;
 use controller_base::id::DomainId;
-use controller_db::{DbError, Row, from_json, json};
+use controller_db::{Connection, DbError, Row, from_json, json};
 use serde_json::Value;
-use sqlx::AnyConnection;
 
 /// All options of a domain, the secret ones included.
-pub(crate) async fn list(conn: &mut AnyConnection, domain: &DomainId) -> Result<Options, DbError> {
+pub(crate) async fn list(conn: &mut Connection, domain: &DomainId) -> Result<Options, DbError> {
     let rows = sqlx::query(
         "SELECT group_name, option_name, value FROM identity_domain_config WHERE domain_id = $1 \
          ORDER BY group_name, option_name",
@@ -25,7 +24,7 @@ pub(crate) async fn list(conn: &mut AnyConnection, domain: &DomainId) -> Result<
 
 /// Sets one option.
 pub(crate) async fn put(
-    conn: &mut AnyConnection,
+    conn: &mut Connection,
     domain: &DomainId,
     group: &str,
     option: &str,
@@ -45,12 +44,7 @@ pub(crate) async fn put(
 }
 
 /// Forgets one option.
-pub(crate) async fn delete(
-    conn: &mut AnyConnection,
-    domain: &DomainId,
-    group: &str,
-    option: &str,
-) -> Result<(), DbError> {
+pub(crate) async fn delete(conn: &mut Connection, domain: &DomainId, group: &str, option: &str) -> Result<(), DbError> {
     sqlx::query("DELETE FROM identity_domain_config WHERE domain_id = $1 AND group_name = $2 AND option_name = $3")
         .bind(domain.as_str())
         .bind(group)
@@ -61,17 +55,13 @@ pub(crate) async fn delete(
 }
 
 /// Forgets all of a domain.
-pub(crate) async fn delete_of_domain(conn: &mut AnyConnection, domain: &DomainId) -> Result<(), DbError> {
+pub(crate) async fn delete_of_domain(conn: &mut Connection, domain: &DomainId) -> Result<(), DbError> {
     sqlx::query("DELETE FROM identity_domain_config WHERE domain_id = $1").bind(domain.as_str()).execute(conn).await?;
     Ok(())
 }
 
 /// The domains that set this option.
-pub(crate) async fn domains_with(
-    conn: &mut AnyConnection,
-    group: &str,
-    option: &str,
-) -> Result<Vec<DomainId>, DbError> {
+pub(crate) async fn domains_with(conn: &mut Connection, group: &str, option: &str) -> Result<Vec<DomainId>, DbError> {
     let rows = sqlx::query(
         "SELECT domain_id FROM identity_domain_config WHERE group_name = $1 AND option_name = $2 ORDER BY domain_id",
     )

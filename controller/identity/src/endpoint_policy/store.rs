@@ -1,11 +1,10 @@
 //! SQL of which policy blob belongs to what.
 
 use super::Place;
-use controller_db::{AnyRow, DbError, Row};
-use sqlx::AnyConnection;
+use controller_db::{AnyRow, Connection, DbError, Row};
 
 /// Everything that has a policy blob, and its id.
-pub(super) async fn list(conn: &mut AnyConnection) -> Result<Vec<(Place, String)>, DbError> {
+pub(super) async fn list(conn: &mut Connection) -> Result<Vec<(Place, String)>, DbError> {
     let sql = "SELECT endpoint_id, service_id, region_id, policy_id FROM identity_policy_association \
                ORDER BY endpoint_id, service_id, region_id";
     let read = |row: &AnyRow| -> Result<(Place, String), DbError> {
@@ -16,7 +15,7 @@ pub(super) async fn list(conn: &mut AnyConnection) -> Result<Vec<(Place, String)
 }
 
 /// Gives a policy blob; it takes the place of another.
-pub(super) async fn put(conn: &mut AnyConnection, place: &Place, policy: &str) -> Result<(), DbError> {
+pub(super) async fn put(conn: &mut Connection, place: &Place, policy: &str) -> Result<(), DbError> {
     sqlx::query(
         "INSERT INTO identity_policy_association (endpoint_id, service_id, region_id, policy_id) VALUES ($1, $2, $3, $4) \
          ON CONFLICT (endpoint_id, service_id, region_id) DO UPDATE SET policy_id = excluded.policy_id",
@@ -31,7 +30,7 @@ pub(super) async fn put(conn: &mut AnyConnection, place: &Place, policy: &str) -
 }
 
 /// Takes this policy blob away; false when it was not there.
-pub(super) async fn delete(conn: &mut AnyConnection, place: &Place, policy: &str) -> Result<bool, DbError> {
+pub(super) async fn delete(conn: &mut Connection, place: &Place, policy: &str) -> Result<bool, DbError> {
     let done = sqlx::query(
         "DELETE FROM identity_policy_association WHERE endpoint_id = $1 AND service_id = $2 AND region_id = $3 \
          AND policy_id = $4",

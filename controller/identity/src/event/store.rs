@@ -2,8 +2,7 @@
 
 use super::{Event, EventQuery};
 use controller_base::Timestamp;
-use controller_db::{AnyRow, DbError, Filter, Row, SortKey, Value, flag, from_json, is_set, json};
-use sqlx::AnyConnection;
+use controller_db::{AnyRow, Connection, DbError, Filter, Row, SortKey, Value, flag, from_json, is_set, json};
 
 const SELECT: &str = "SELECT id, moment, event_type, success, initiator_id, target_id, body FROM identity_event";
 
@@ -49,7 +48,7 @@ fn read(row: &AnyRow) -> Result<Event, DbError> {
 }
 
 /// Stores an event.
-pub(super) async fn insert(conn: &mut AnyConnection, event: &Event) -> Result<(), DbError> {
+pub(super) async fn insert(conn: &mut Connection, event: &Event) -> Result<(), DbError> {
     sqlx::query(
         "INSERT INTO identity_event (id, moment, event_type, success, initiator_id, target_id, body) \
          VALUES ($1, $2, $3, $4, $5, $6, $7)",
@@ -67,13 +66,13 @@ pub(super) async fn insert(conn: &mut AnyConnection, event: &Event) -> Result<()
 }
 
 /// Where an event stands, if it is kept.
-pub(super) async fn place(conn: &mut AnyConnection, id: &str) -> Result<Option<Cursor>, DbError> {
+pub(super) async fn place(conn: &mut Connection, id: &str) -> Result<Option<Cursor>, DbError> {
     let row = sqlx::query("SELECT moment FROM identity_event WHERE id = $1").bind(id).fetch_optional(conn).await?;
     row.map(|row| Ok(Cursor { moment: row.try_get("moment")?, id: id.to_owned() })).transpose()
 }
 
 /// What is asked for, the oldest first.
-pub(super) async fn list(conn: &mut AnyConnection, query: &EventQuery) -> Result<Vec<Event>, DbError> {
+pub(super) async fn list(conn: &mut Connection, query: &EventQuery) -> Result<Vec<Event>, DbError> {
     let mut filter = Filter::new(SELECT);
     if let Some(kind) = &query.event_type {
         let below = format!("{}.%", kind.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_"));
@@ -99,7 +98,7 @@ pub(super) async fn list(conn: &mut AnyConnection, query: &EventQuery) -> Result
 }
 
 /// Forgets all but the newest.
-pub(super) async fn trim(conn: &mut AnyConnection, kept: i64) -> Result<(), DbError> {
+pub(super) async fn trim(conn: &mut Connection, kept: i64) -> Result<(), DbError> {
     sqlx::query(
         "DELETE FROM identity_event WHERE moment < \
          (SELECT moment FROM identity_event ORDER BY moment DESC, id DESC LIMIT 1 OFFSET $1)",

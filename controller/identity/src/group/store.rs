@@ -3,9 +3,8 @@
 use super::Group;
 use crate::{IdentityError, project::store::changed};
 use controller_base::id::{DomainId, GroupId, UserId};
-use controller_db::{AnyRow, DbError, Filter, Row, SortKey, Value, from_json, json};
+use controller_db::{AnyRow, Connection, DbError, Filter, Row, SortKey, Value, from_json, json};
 use controller_web::Params;
-use sqlx::AnyConnection;
 
 const SELECT: &str = "SELECT id, domain_id, name, description, extra, generation FROM identity_group";
 
@@ -23,14 +22,14 @@ fn read(row: &AnyRow) -> Result<Group, DbError> {
 }
 
 /// A group by id.
-pub(crate) async fn get(conn: &mut AnyConnection, id: &GroupId) -> Result<Option<Group>, DbError> {
+pub(crate) async fn get(conn: &mut Connection, id: &GroupId) -> Result<Option<Group>, DbError> {
     let found = Filter::new(SELECT).and("id = ?", [Value::text(id)]).fetch_optional(conn).await?;
     found.as_ref().map(read).transpose()
 }
 
 /// Groups by what a request asks for; with a user, those it is in.
 pub(crate) async fn list(
-    conn: &mut AnyConnection,
+    conn: &mut Connection,
     domain: Option<&DomainId>,
     user: Option<&UserId>,
     params: &Params,
@@ -46,7 +45,7 @@ pub(crate) async fn list(
 }
 
 /// Stores a new one.
-pub(crate) async fn insert(conn: &mut AnyConnection, group: &Group) -> Result<(), DbError> {
+pub(crate) async fn insert(conn: &mut Connection, group: &Group) -> Result<(), DbError> {
     sqlx::query(
         "INSERT INTO identity_group (id, domain_id, name, description, extra, generation) VALUES ($1, $2, $3, $4, $5, 1)",
     )
@@ -61,7 +60,7 @@ pub(crate) async fn insert(conn: &mut AnyConnection, group: &Group) -> Result<()
 }
 
 /// Stores a changed one, if nobody else changed it.
-pub(crate) async fn update(conn: &mut AnyConnection, group: &Group) -> Result<(), IdentityError> {
+pub(crate) async fn update(conn: &mut Connection, group: &Group) -> Result<(), IdentityError> {
     let done = sqlx::query(
         "UPDATE identity_group SET name = $1, description = $2, extra = $3, generation = generation + 1 \
          WHERE id = $4 AND generation = $5",
@@ -77,7 +76,7 @@ pub(crate) async fn update(conn: &mut AnyConnection, group: &Group) -> Result<()
 }
 
 /// Deletes one with memberships and roles.
-pub(crate) async fn delete(conn: &mut AnyConnection, id: &GroupId) -> Result<(), DbError> {
+pub(crate) async fn delete(conn: &mut Connection, id: &GroupId) -> Result<(), DbError> {
     for sql in [
         "DELETE FROM identity_assignment WHERE actor_type = 'group' AND actor_id = $1",
         "DELETE FROM identity_membership WHERE group_id = $1",
@@ -89,7 +88,7 @@ pub(crate) async fn delete(conn: &mut AnyConnection, id: &GroupId) -> Result<(),
 }
 
 /// Deletes all of a domain.
-pub(crate) async fn delete_of_domain(conn: &mut AnyConnection, domain: &DomainId) -> Result<(), DbError> {
+pub(crate) async fn delete_of_domain(conn: &mut Connection, domain: &DomainId) -> Result<(), DbError> {
     for group in list(conn, Some(domain), None, &Params::default()).await? {
         delete(conn, &group.id).await?;
     }
@@ -97,7 +96,7 @@ pub(crate) async fn delete_of_domain(conn: &mut AnyConnection, domain: &DomainId
 }
 
 /// Puts a user into a group for good; harmless when it is in.
-pub(crate) async fn add_member(conn: &mut AnyConnection, group: &GroupId, user: &UserId) -> Result<(), DbError> {
+pub(crate) async fn add_member(conn: &mut Connection, group: &GroupId, user: &UserId) -> Result<(), DbError> {
     sqlx::query(
         "INSERT INTO identity_membership (group_id, user_id) VALUES ($1, $2) \
          ON CONFLICT (user_id, group_id) DO UPDATE SET expires_at = NULL, provider_id = NULL",
@@ -110,13 +109,13 @@ pub(crate) async fn add_member(conn: &mut AnyConnection, group: &GroupId, user: 
 }
 
 /// Takes a user out of a group; false when it was not in.
-pub(crate) async fn remove_member(conn: &mut AnyConnection, group: &GroupId, user: &UserId) -> Result<bool, DbError> {
+pub(crate) async fn remove_member(conn: &mut Connection, group: &GroupId, user: &UserId) -> Result<bool, DbError> {
     let query = sqlx::query("DELETE FROM identity_membership WHERE group_id = $1 AND user_id = $2");
     Ok(query.bind(group.as_str()).bind(user.as_str()).execute(conn).await?.rows_affected() == 1)
 }
 
 /// Whether a user is in a group.
-pub(crate) async fn is_member(conn: &mut AnyConnection, group: &GroupId, user: &UserId) -> Result<bool, DbError> {
+pub(crate) async fn is_member(conn: &mut Connection, group: &GroupId, user: &UserId) -> Result<bool, DbError> {
     let query = sqlx::query("SELECT user_id FROM identity_membership WHERE group_id = $1 AND user_id = $2");
     Ok(query.bind(group.as_str()).bind(user.as_str()).fetch_optional(conn).await?.is_some())
 }

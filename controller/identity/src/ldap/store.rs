@@ -5,8 +5,7 @@ use controller_base::{
     Timestamp,
     id::{DomainId, GroupId, UserId},
 };
-use controller_db::{DbError, Migration, Row, flag, json};
-use sqlx::AnyConnection;
+use controller_db::{Connection, DbError, Migration, Row, flag, json};
 
 pub(crate) const TABLES: Migration = Migration {
     name: "0003_directories",
@@ -22,7 +21,7 @@ pub(crate) const TABLES: Migration = Migration {
 
 /// Notes whose id it is; harmless when it is noted.
 pub(super) async fn note(
-    conn: &mut AnyConnection,
+    conn: &mut Connection,
     id: &str,
     (domain, kind, local): (&DomainId, &str, &str),
 ) -> Result<(), DbError> {
@@ -40,13 +39,13 @@ pub(super) async fn note(
 }
 
 /// The directory's own id behind one of ours.
-pub(super) async fn local_id(conn: &mut AnyConnection, id: &str) -> Result<Option<String>, DbError> {
+pub(super) async fn local_id(conn: &mut Connection, id: &str) -> Result<Option<String>, DbError> {
     let query = sqlx::query("SELECT local_id FROM identity_directory_entry WHERE public_id = $1");
     query.bind(id).fetch_optional(conn).await?.map(|row| Ok(row.try_get(0)?)).transpose()
 }
 
 /// The ids of a domain's entries of a kind.
-pub(super) async fn known(conn: &mut AnyConnection, domain: &DomainId, kind: &str) -> Result<Vec<String>, DbError> {
+pub(super) async fn known(conn: &mut Connection, domain: &DomainId, kind: &str) -> Result<Vec<String>, DbError> {
     let query = sqlx::query("SELECT public_id FROM identity_directory_entry WHERE domain_id = $1 AND kind = $2");
     let rows = query.bind(domain.as_str()).bind(kind).fetch_all(conn).await?;
     rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
@@ -62,7 +61,7 @@ pub(super) struct UserRow<'a> {
 }
 
 /// Writes a user down; whoever else had the name does not have it any more. True when that changed something.
-pub(super) async fn put_user(conn: &mut AnyConnection, user: &UserRow<'_>, now: Timestamp) -> Result<bool, DbError> {
+pub(super) async fn put_user(conn: &mut Connection, user: &UserRow<'_>, now: Timestamp) -> Result<bool, DbError> {
     let stored = sqlx::query("SELECT name, enabled, extra FROM identity_user WHERE id = $1")
         .bind(user.id.as_str())
         .fetch_optional(&mut *conn)
@@ -102,7 +101,7 @@ pub(super) async fn put_user(conn: &mut AnyConnection, user: &UserRow<'_>, now: 
 }
 
 /// Keeps a user out whom the directory does not have any more.
-pub(super) async fn disable_user(conn: &mut AnyConnection, id: &str) -> Result<bool, DbError> {
+pub(super) async fn disable_user(conn: &mut Connection, id: &str) -> Result<bool, DbError> {
     let query =
         sqlx::query("UPDATE identity_user SET enabled = 0, generation = generation + 1 WHERE id = $1 AND enabled = 1");
     Ok(query.bind(id).execute(conn).await?.rows_affected() > 0)
@@ -118,7 +117,7 @@ pub(super) struct GroupRow<'a> {
 }
 
 /// Writes a group down; whichever else had the name does not have it any more.
-pub(super) async fn put_group(conn: &mut AnyConnection, group: &GroupRow<'_>) -> Result<(), DbError> {
+pub(super) async fn put_group(conn: &mut Connection, group: &GroupRow<'_>) -> Result<(), DbError> {
     sqlx::query(
         "UPDATE identity_group SET name = name || '#' || id, generation = generation + 1 \
          WHERE domain_id = $1 AND name = $2 AND id <> $3",
@@ -144,18 +143,14 @@ pub(super) async fn put_group(conn: &mut AnyConnection, group: &GroupRow<'_>) ->
 }
 
 /// Forgets a group and who was in it, but not its roles: they count again when the directory has the group again.
-pub(super) async fn drop_group(conn: &mut AnyConnection, id: &str) -> Result<bool, DbError> {
+pub(super) async fn drop_group(conn: &mut Connection, id: &str) -> Result<bool, DbError> {
     sqlx::query("DELETE FROM identity_membership WHERE group_id = $1").bind(id).execute(&mut *conn).await?;
     let query = sqlx::query("DELETE FROM identity_group WHERE id = $1");
     Ok(query.bind(id).execute(conn).await?.rows_affected() > 0)
 }
 
 /// The groups of a domain's directory that a user is in.
-pub(super) async fn groups_of(
-    conn: &mut AnyConnection,
-    domain: &DomainId,
-    user: &UserId,
-) -> Result<Vec<String>, DbError> {
+pub(super) async fn groups_of(conn: &mut Connection, domain: &DomainId, user: &UserId) -> Result<Vec<String>, DbError> {
     let rows = sqlx::query(
         "SELECT m.group_id FROM identity_membership m JOIN identity_directory_entry e ON e.public_id = m.group_id \
          WHERE m.user_id = $1 AND e.domain_id = $2 AND e.kind = 'group'",

@@ -3,9 +3,8 @@
 use super::{Limit, Owner, RegisteredLimit};
 use crate::{IdentityError, project::store::changed};
 use controller_base::id::RegionId;
-use controller_db::{AnyRow, DbError, Filter, Row, SortKey, Value};
+use controller_db::{AnyRow, Connection, DbError, Filter, Row, SortKey, Value};
 use controller_web::Params;
-use sqlx::AnyConnection;
 
 const REGISTERED: &str = "SELECT id, service_id, region_id, resource_name, default_limit, description, generation \
      FROM identity_registered_limit";
@@ -50,16 +49,13 @@ fn read(row: &AnyRow) -> Result<Limit, DbError> {
 }
 
 /// A registered limit by id.
-pub(crate) async fn get_registered(conn: &mut AnyConnection, id: &str) -> Result<Option<RegisteredLimit>, DbError> {
+pub(crate) async fn get_registered(conn: &mut Connection, id: &str) -> Result<Option<RegisteredLimit>, DbError> {
     let found = Filter::new(REGISTERED).and("id = ?", [Value::from(id)]).fetch_optional(conn).await?;
     found.as_ref().map(read_registered).transpose()
 }
 
 /// Registered limits by service, region and resource name.
-pub(crate) async fn list_registered(
-    conn: &mut AnyConnection,
-    params: &Params,
-) -> Result<Vec<RegisteredLimit>, DbError> {
+pub(crate) async fn list_registered(conn: &mut Connection, params: &Params) -> Result<Vec<RegisteredLimit>, DbError> {
     let filter = ["service_id", "region_id", "resource_name"]
         .into_iter()
         .fold(Filter::new(REGISTERED), |filter, column| filter.and_eq(column, params.get(column)));
@@ -68,7 +64,7 @@ pub(crate) async fn list_registered(
 }
 
 /// Stores a new registered limit.
-pub(crate) async fn insert_registered(conn: &mut AnyConnection, limit: &RegisteredLimit) -> Result<(), DbError> {
+pub(crate) async fn insert_registered(conn: &mut Connection, limit: &RegisteredLimit) -> Result<(), DbError> {
     sqlx::query(
         "INSERT INTO identity_registered_limit (id, service_id, region_id, resource_name, default_limit, description, \
          generation) VALUES ($1, $2, $3, $4, $5, $6, 1)",
@@ -85,7 +81,7 @@ pub(crate) async fn insert_registered(conn: &mut AnyConnection, limit: &Register
 }
 
 /// Stores a changed registered limit, if nobody else changed it.
-pub(crate) async fn update_registered(conn: &mut AnyConnection, limit: &RegisteredLimit) -> Result<(), IdentityError> {
+pub(crate) async fn update_registered(conn: &mut Connection, limit: &RegisteredLimit) -> Result<(), IdentityError> {
     let done = sqlx::query(
         "UPDATE identity_registered_limit SET service_id = $1, region_id = $2, resource_name = $3, default_limit = $4, \
          description = $5, generation = generation + 1 WHERE id = $6 AND generation = $7",
@@ -103,19 +99,19 @@ pub(crate) async fn update_registered(conn: &mut AnyConnection, limit: &Register
 }
 
 /// Deletes a registered limit.
-pub(crate) async fn delete_registered(conn: &mut AnyConnection, id: &str) -> Result<(), DbError> {
+pub(crate) async fn delete_registered(conn: &mut Connection, id: &str) -> Result<(), DbError> {
     sqlx::query("DELETE FROM identity_registered_limit WHERE id = $1").bind(id).execute(conn).await?;
     Ok(())
 }
 
 /// A limit by id.
-pub(crate) async fn get(conn: &mut AnyConnection, id: &str) -> Result<Option<Limit>, DbError> {
+pub(crate) async fn get(conn: &mut Connection, id: &str) -> Result<Option<Limit>, DbError> {
     let found = Filter::new(LIMITS).and("l.id = ?", [Value::from(id)]).fetch_optional(conn).await?;
     found.as_ref().map(read).transpose()
 }
 
 /// Limits by service, region, resource name and owner.
-pub(crate) async fn list(conn: &mut AnyConnection, params: &Params) -> Result<Vec<Limit>, DbError> {
+pub(crate) async fn list(conn: &mut Connection, params: &Params) -> Result<Vec<Limit>, DbError> {
     let columns = [
         ("service_id", "r.service_id"),
         ("region_id", "r.region_id"),
@@ -130,14 +126,14 @@ pub(crate) async fn list(conn: &mut AnyConnection, params: &Params) -> Result<Ve
 }
 
 /// All limits under a registered one.
-pub(crate) async fn list_under(conn: &mut AnyConnection, registered: &str) -> Result<Vec<Limit>, DbError> {
+pub(crate) async fn list_under(conn: &mut Connection, registered: &str) -> Result<Vec<Limit>, DbError> {
     let filter = Filter::new(LIMITS).and("l.registered_id = ?", [Value::from(registered)]);
     let rows = filter.page(&[SortKey::ascending("l.id")], None, None).fetch_all(conn).await?;
     rows.iter().map(read).collect()
 }
 
 /// Stores a new limit.
-pub(crate) async fn insert(conn: &mut AnyConnection, limit: &Limit) -> Result<(), DbError> {
+pub(crate) async fn insert(conn: &mut Connection, limit: &Limit) -> Result<(), DbError> {
     sqlx::query(
         "INSERT INTO identity_limit (id, registered_id, project_id, domain_id, resource_limit, description, generation) \
          VALUES ($1, $2, $3, $4, $5, $6, 1)",
@@ -154,7 +150,7 @@ pub(crate) async fn insert(conn: &mut AnyConnection, limit: &Limit) -> Result<()
 }
 
 /// Stores a changed limit, if nobody else changed it.
-pub(crate) async fn update(conn: &mut AnyConnection, limit: &Limit) -> Result<(), IdentityError> {
+pub(crate) async fn update(conn: &mut Connection, limit: &Limit) -> Result<(), IdentityError> {
     let done = sqlx::query(
         "UPDATE identity_limit SET resource_limit = $1, description = $2, generation = generation + 1 \
          WHERE id = $3 AND generation = $4",
@@ -169,7 +165,7 @@ pub(crate) async fn update(conn: &mut AnyConnection, limit: &Limit) -> Result<()
 }
 
 /// Deletes a limit.
-pub(crate) async fn delete(conn: &mut AnyConnection, id: &str) -> Result<(), DbError> {
+pub(crate) async fn delete(conn: &mut Connection, id: &str) -> Result<(), DbError> {
     sqlx::query("DELETE FROM identity_limit WHERE id = $1").bind(id).execute(conn).await?;
     Ok(())
 }

@@ -3,9 +3,8 @@
 use super::Project;
 use crate::IdentityError;
 use controller_base::id::{DomainId, ProjectId};
-use controller_db::{AnyRow, DbError, Filter, Row, SortKey, Value, flag, from_json, is_set, json};
+use controller_db::{AnyRow, Connection, DbError, Filter, Row, SortKey, Value, flag, from_json, is_set, json};
 use controller_web::Params;
-use sqlx::AnyConnection;
 
 const SELECT: &str = "SELECT id, domain_id, parent_id, name, description, enabled, is_domain, tags, options, extra, generation \
      FROM identity_project";
@@ -32,37 +31,37 @@ fn read(row: &AnyRow) -> Result<Project, DbError> {
     })
 }
 
-async fn one(conn: &mut AnyConnection, filter: Filter) -> Result<Option<Project>, DbError> {
+async fn one(conn: &mut Connection, filter: Filter) -> Result<Option<Project>, DbError> {
     filter.fetch_optional(conn).await?.as_ref().map(read).transpose()
 }
 
 /// A project or domain by its id.
-pub(crate) async fn get(conn: &mut AnyConnection, id: &ProjectId) -> Result<Option<Project>, DbError> {
+pub(crate) async fn get(conn: &mut Connection, id: &ProjectId) -> Result<Option<Project>, DbError> {
     let sql = "SELECT id, domain_id, parent_id, name, description, enabled, is_domain, tags, options, extra, generation \
                FROM identity_project WHERE id = $1";
     sqlx::query(sql).bind(id.as_str()).fetch_optional(conn).await?.as_ref().map(read).transpose()
 }
 
 /// A domain by its id.
-pub(crate) async fn get_domain(conn: &mut AnyConnection, id: &DomainId) -> Result<Option<Project>, DbError> {
+pub(crate) async fn get_domain(conn: &mut Connection, id: &DomainId) -> Result<Option<Project>, DbError> {
     let filter = Filter::new(SELECT).and_eq("id", Some(Value::text(id))).and("is_domain = 1", []);
     one(conn, filter).await
 }
 
 /// A project by its name.
-pub(crate) async fn find(conn: &mut AnyConnection, domain: &DomainId, name: &str) -> Result<Option<Project>, DbError> {
+pub(crate) async fn find(conn: &mut Connection, domain: &DomainId, name: &str) -> Result<Option<Project>, DbError> {
     let filter = Filter::new(SELECT).and("domain_id = ? AND name = ?", [Value::text(domain), Value::from(name)]);
     one(conn, filter).await
 }
 
 /// A domain by its name.
-pub(crate) async fn find_domain(conn: &mut AnyConnection, name: &str) -> Result<Option<Project>, DbError> {
+pub(crate) async fn find_domain(conn: &mut Connection, name: &str) -> Result<Option<Project>, DbError> {
     one(conn, Filter::new(SELECT).and("domain_id = '' AND name = ?", [Value::from(name)])).await
 }
 
 /// Projects or domains by what a request asks for.
 pub(crate) async fn list(
-    conn: &mut AnyConnection,
+    conn: &mut Connection,
     domains: bool,
     domain: Option<&DomainId>,
     params: &Params,
@@ -77,20 +76,20 @@ pub(crate) async fn list(
 }
 
 /// Those of these ids that exist.
-pub(crate) async fn list_ids(conn: &mut AnyConnection, ids: &[String]) -> Result<Vec<Project>, DbError> {
+pub(crate) async fn list_ids(conn: &mut Connection, ids: &[String]) -> Result<Vec<Project>, DbError> {
     let filter = Filter::new(SELECT).and_in("id", ids.iter().map(Value::from));
     let rows = filter.page(&[SortKey::ascending("name"), SortKey::ascending("id")], None, None).fetch_all(conn).await?;
     rows.iter().map(read).collect()
 }
 
 /// The children of a project; for a domain the projects that it owns.
-pub(crate) async fn has_children(conn: &mut AnyConnection, id: &ProjectId) -> Result<bool, DbError> {
+pub(crate) async fn has_children(conn: &mut Connection, id: &ProjectId) -> Result<bool, DbError> {
     let query = sqlx::query("SELECT id FROM identity_project WHERE parent_id = $1 LIMIT 1");
     Ok(query.bind(id.as_str()).fetch_optional(conn).await?.is_some())
 }
 
 /// Everything below a project (not itself), parents before children.
-pub(crate) async fn subtree(conn: &mut AnyConnection, id: &ProjectId) -> Result<Vec<ProjectId>, DbError> {
+pub(crate) async fn subtree(conn: &mut Connection, id: &ProjectId) -> Result<Vec<ProjectId>, DbError> {
     let sql = "WITH RECURSIVE below (id, depth) AS (\
                SELECT id, 1 FROM identity_project WHERE parent_id = $1 \
                UNION ALL SELECT p.id, below.depth + 1 FROM identity_project p JOIN below ON p.parent_id = below.id) \
@@ -99,7 +98,7 @@ pub(crate) async fn subtree(conn: &mut AnyConnection, id: &ProjectId) -> Result<
 }
 
 /// Everything above a project (not itself), nearest first, its domain included.
-pub(crate) async fn parents(conn: &mut AnyConnection, id: &ProjectId) -> Result<Vec<ProjectId>, DbError> {
+pub(crate) async fn parents(conn: &mut Connection, id: &ProjectId) -> Result<Vec<ProjectId>, DbError> {
     let sql = "WITH RECURSIVE above (id, depth) AS (\
                SELECT parent_id, 1 FROM identity_project WHERE id = $1 AND parent_id IS NOT NULL \
                UNION ALL SELECT p.parent_id, above.depth + 1 FROM identity_project p JOIN above ON p.id = above.id \
@@ -117,7 +116,7 @@ fn ids(rows: Vec<AnyRow>) -> Result<Vec<ProjectId>, DbError> {
 }
 
 /// Stores a new one.
-pub(crate) async fn insert(conn: &mut AnyConnection, project: &Project) -> Result<(), DbError> {
+pub(crate) async fn insert(conn: &mut Connection, project: &Project) -> Result<(), DbError> {
     sqlx::query(
         "INSERT INTO identity_project (id, domain_id, parent_id, name, description, enabled, is_domain, tags, options, extra, \
          generation) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 1)",
@@ -138,7 +137,7 @@ pub(crate) async fn insert(conn: &mut AnyConnection, project: &Project) -> Resul
 }
 
 /// Stores a changed one, if nobody else changed it.
-pub(crate) async fn update(conn: &mut AnyConnection, project: &Project) -> Result<(), IdentityError> {
+pub(crate) async fn update(conn: &mut Connection, project: &Project) -> Result<(), IdentityError> {
     let done = sqlx::query(
         "UPDATE identity_project SET name = $1, description = $2, enabled = $3, tags = $4, options = $5, extra = $6, \
          generation = generation + 1 WHERE id = $7 AND generation = $8",
@@ -157,7 +156,7 @@ pub(crate) async fn update(conn: &mut AnyConnection, project: &Project) -> Resul
 }
 
 /// Enables or disables everything below a project.
-pub(crate) async fn enable_below(conn: &mut AnyConnection, id: &ProjectId, enabled: bool) -> Result<(), DbError> {
+pub(crate) async fn enable_below(conn: &mut Connection, id: &ProjectId, enabled: bool) -> Result<(), DbError> {
     for below in subtree(conn, id).await? {
         sqlx::query("UPDATE identity_project SET enabled = $1, generation = generation + 1 WHERE id = $2")
             .bind(flag(enabled))
@@ -169,7 +168,7 @@ pub(crate) async fn enable_below(conn: &mut AnyConnection, id: &ProjectId, enabl
 }
 
 /// Deletes one with the roles on it.
-pub(crate) async fn delete(conn: &mut AnyConnection, id: &ProjectId) -> Result<(), DbError> {
+pub(crate) async fn delete(conn: &mut Connection, id: &ProjectId) -> Result<(), DbError> {
     crate::app_credential::store::delete_of_project(conn, id).await?;
     crate::trust::store::delete_of_project(conn, id).await?;
     for sql in [

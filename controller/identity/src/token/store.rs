@@ -3,8 +3,7 @@
 use super::payload::Payload;
 use crate::Identity;
 use controller_base::{Timestamp, id::UserId};
-use controller_db::{DbError, Row, Tx};
-use sqlx::AnyConnection;
+use controller_db::{Connection, DbError, Row, Tx};
 
 impl Identity {
     /// Ends one token.
@@ -37,7 +36,7 @@ impl Identity {
     /// the revocation is told apart by its end: tokens of one chain end when the first of them, which was got by a password, does.
     pub(crate) async fn is_revoked(
         &self,
-        conn: &mut AnyConnection,
+        conn: &mut Connection,
         payload: &Payload,
         user: &UserId,
         issued_at: Timestamp,

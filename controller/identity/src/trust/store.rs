@@ -5,8 +5,7 @@ use controller_base::{
     Timestamp,
     id::{ProjectId, UserId},
 };
-use controller_db::{AnyRow, DbError, Filter, Row, SortKey, Value, flag, is_set};
-use sqlx::AnyConnection;
+use controller_db::{AnyRow, Connection, DbError, Filter, Row, SortKey, Value, flag, is_set};
 
 const SELECT: &str = "SELECT id, trustor_user_id, trustee_user_id, project_id, impersonation, expires_at, remaining_uses, \
      redelegated_trust_id, redelegation_count FROM identity_trust";
@@ -31,7 +30,7 @@ fn read(row: &AnyRow) -> Result<Trust, DbError> {
 }
 
 /// A trust by id.
-pub(crate) async fn get(conn: &mut AnyConnection, id: &str) -> Result<Option<Trust>, DbError> {
+pub(crate) async fn get(conn: &mut Connection, id: &str) -> Result<Option<Trust>, DbError> {
     let found = Filter::new(SELECT).and("id = ?", [Value::from(id)]).fetch_optional(&mut *conn).await?;
     let Some(row) = found else { return Ok(None) };
     let mut trust = read(&row)?;
@@ -45,7 +44,7 @@ pub(crate) async fn get(conn: &mut AnyConnection, id: &str) -> Result<Option<Tru
 
 /// Trusts without their roles.
 pub(crate) async fn list(
-    conn: &mut AnyConnection,
+    conn: &mut Connection,
     trustor: Option<&str>,
     trustee: Option<&str>,
 ) -> Result<Vec<Trust>, DbError> {
@@ -54,7 +53,7 @@ pub(crate) async fn list(
 }
 
 /// Stores a new one.
-pub(crate) async fn insert(conn: &mut AnyConnection, trust: &Trust) -> Result<(), DbError> {
+pub(crate) async fn insert(conn: &mut Connection, trust: &Trust) -> Result<(), DbError> {
     sqlx::query(
         "INSERT INTO identity_trust (id, trustor_user_id, trustee_user_id, project_id, impersonation, expires_at, \
          remaining_uses, redelegated_trust_id, redelegation_count, generation) \
@@ -82,7 +81,7 @@ pub(crate) async fn insert(conn: &mut AnyConnection, trust: &Trust) -> Result<()
 }
 
 /// Takes one of the remaining uses; false when there is none left.
-pub(crate) async fn consume(conn: &mut AnyConnection, id: &str) -> Result<bool, DbError> {
+pub(crate) async fn consume(conn: &mut Connection, id: &str) -> Result<bool, DbError> {
     let query = sqlx::query(
         "UPDATE identity_trust SET remaining_uses = remaining_uses - 1, generation = generation + 1 \
          WHERE id = $1 AND remaining_uses > 0",
@@ -91,7 +90,7 @@ pub(crate) async fn consume(conn: &mut AnyConnection, id: &str) -> Result<bool, 
 }
 
 /// Deletes one and all that come from it.
-pub(crate) async fn delete(conn: &mut AnyConnection, id: &str) -> Result<(), DbError> {
+pub(crate) async fn delete(conn: &mut Connection, id: &str) -> Result<(), DbError> {
     sqlx::query(
         "WITH RECURSIVE chain (id) AS (SELECT id FROM identity_trust WHERE id = $1 \
          UNION SELECT t.id FROM identity_trust t JOIN chain ON t.redelegated_trust_id = chain.id) \
@@ -104,7 +103,7 @@ pub(crate) async fn delete(conn: &mut AnyConnection, id: &str) -> Result<(), DbE
 }
 
 /// Deletes those that a user made or got, and all that come from them.
-pub(crate) async fn delete_of_user(conn: &mut AnyConnection, user: &UserId) -> Result<(), DbError> {
+pub(crate) async fn delete_of_user(conn: &mut Connection, user: &UserId) -> Result<(), DbError> {
     let mut trusts = list(conn, Some(user.as_str()), None).await?;
     trusts.extend(list(conn, None, Some(user.as_str())).await?);
     for trust in trusts {
@@ -114,7 +113,7 @@ pub(crate) async fn delete_of_user(conn: &mut AnyConnection, user: &UserId) -> R
 }
 
 /// Deletes all on a project.
-pub(crate) async fn delete_of_project(conn: &mut AnyConnection, project: &ProjectId) -> Result<(), DbError> {
+pub(crate) async fn delete_of_project(conn: &mut Connection, project: &ProjectId) -> Result<(), DbError> {
     sqlx::query("DELETE FROM identity_trust WHERE project_id = $1").bind(project.as_str()).execute(conn).await?;
     Ok(())
 }

@@ -6,9 +6,8 @@ use controller_base::{
     Timestamp,
     id::{DomainId, GroupId, UserId},
 };
-use controller_db::{AnyRow, DbError, Filter, Row, SortKey, Value, flag, from_json, is_set, json};
+use controller_db::{AnyRow, Connection, DbError, Filter, Row, SortKey, Value, flag, from_json, is_set, json};
 use controller_web::Params;
-use sqlx::AnyConnection;
 
 const SELECT: &str = "SELECT id, domain_id, name, enabled, default_project_id, password_hash, password_changed_at, \
      password_expires_at, options, extra, created_at, generation FROM identity_user";
@@ -36,20 +35,20 @@ fn read(row: &AnyRow) -> Result<User, DbError> {
 }
 
 /// A user by id.
-pub(crate) async fn get(conn: &mut AnyConnection, id: &UserId) -> Result<Option<User>, DbError> {
+pub(crate) async fn get(conn: &mut Connection, id: &UserId) -> Result<Option<User>, DbError> {
     let found = Filter::new(SELECT).and("id = ?", [Value::text(id)]).fetch_optional(conn).await?;
     found.as_ref().map(read).transpose()
 }
 
 /// A user by name.
-pub(crate) async fn find(conn: &mut AnyConnection, domain: &DomainId, name: &str) -> Result<Option<User>, DbError> {
+pub(crate) async fn find(conn: &mut Connection, domain: &DomainId, name: &str) -> Result<Option<User>, DbError> {
     let filter = Filter::new(SELECT).and("domain_id = ? AND name = ?", [Value::text(domain), Value::from(name)]);
     filter.fetch_optional(conn).await?.as_ref().map(read).transpose()
 }
 
 /// Users by what a request asks for; with a group, its members.
 pub(crate) async fn list(
-    conn: &mut AnyConnection,
+    conn: &mut Connection,
     domain: Option<&DomainId>,
     group: Option<&GroupId>,
     params: &Params,
@@ -65,7 +64,7 @@ pub(crate) async fn list(
 
 /// So many users behind this one.
 pub(crate) async fn page(
-    conn: &mut AnyConnection,
+    conn: &mut Connection,
     domain: Option<&DomainId>,
     params: &Params,
     after: Option<&User>,
@@ -86,7 +85,7 @@ fn wanted(domain: Option<&DomainId>, params: &Params) -> Filter {
 }
 
 /// Stores a new one.
-pub(crate) async fn insert(conn: &mut AnyConnection, user: &User) -> Result<(), DbError> {
+pub(crate) async fn insert(conn: &mut Connection, user: &User) -> Result<(), DbError> {
     sqlx::query(
         "INSERT INTO identity_user (id, domain_id, name, enabled, default_project_id, password_hash, password_changed_at, \
          password_expires_at, options, extra, created_at, generation) \
@@ -109,7 +108,7 @@ pub(crate) async fn insert(conn: &mut AnyConnection, user: &User) -> Result<(), 
 }
 
 /// Stores a changed one, if nobody else changed it.
-pub(crate) async fn update(conn: &mut AnyConnection, user: &User) -> Result<(), IdentityError> {
+pub(crate) async fn update(conn: &mut Connection, user: &User) -> Result<(), IdentityError> {
     let done = sqlx::query(
         "UPDATE identity_user SET name = $1, enabled = $2, default_project_id = $3, password_hash = $4, \
          password_changed_at = $5, password_expires_at = $6, options = $7, extra = $8, generation = generation + 1 \
@@ -131,7 +130,7 @@ pub(crate) async fn update(conn: &mut AnyConnection, user: &User) -> Result<(), 
 }
 
 /// Deletes one with memberships, roles and credentials.
-pub(crate) async fn delete(conn: &mut AnyConnection, id: &UserId) -> Result<(), DbError> {
+pub(crate) async fn delete(conn: &mut Connection, id: &UserId) -> Result<(), DbError> {
     crate::app_credential::store::delete_of_user(conn, id).await?;
     crate::trust::store::delete_of_user(conn, id).await?;
     for sql in [
@@ -146,7 +145,7 @@ pub(crate) async fn delete(conn: &mut AnyConnection, id: &UserId) -> Result<(), 
 }
 
 /// Deletes all of a domain.
-pub(crate) async fn delete_of_domain(conn: &mut AnyConnection, domain: &DomainId) -> Result<(), DbError> {
+pub(crate) async fn delete_of_domain(conn: &mut Connection, domain: &DomainId) -> Result<(), DbError> {
     for user in list(conn, Some(domain), None, &Params::default()).await? {
         delete(conn, &user.id).await?;
     }

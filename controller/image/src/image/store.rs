@@ -4,8 +4,10 @@ use super::model::{Data, Image, Status, Visibility};
 use super::query::ImageQuery;
 use controller_base::id::{ImageId, ProjectId};
 use controller_base::{Generation, Timestamp};
-use controller_db::{DbError, Filter, Migration, Row as _, SortKey, Tx, Value, flag, from_json, is_set, json};
-use sqlx::{AnyConnection, any::AnyRow};
+use controller_db::{
+    Connection, DbError, Filter, Migration, Row as _, SortKey, Tx, Value, flag, from_json, is_set, json,
+};
+use sqlx::any::AnyRow;
 use std::collections::{HashMap, HashSet};
 
 /// The service's tables.
@@ -131,7 +133,7 @@ async fn set_tags(tx: &mut Tx, image: &Image) -> Result<(), DbError> {
     Ok(())
 }
 
-pub async fn get(conn: &mut AnyConnection, id: ImageId) -> Result<Option<Image>, DbError> {
+pub async fn get(conn: &mut Connection, id: ImageId) -> Result<Option<Image>, DbError> {
     let rows = Filter::new(SELECT).and_eq("i.id", Some(id.to_string())).fetch_all(&mut *conn).await?;
     Ok(images(conn, rows).await?.pop())
 }
@@ -143,7 +145,7 @@ pub async fn count_content(tx: &mut Tx, sha256: &str) -> Result<i64, DbError> {
 }
 
 /// Names of all contents that images have.
-pub async fn contents(conn: &mut AnyConnection) -> Result<HashSet<String>, DbError> {
+pub async fn contents(conn: &mut Connection) -> Result<HashSet<String>, DbError> {
     let rows = sqlx::query("SELECT DISTINCT sha256 FROM image_image WHERE sha256 IS NOT NULL").fetch_all(conn).await?;
     rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
 }
@@ -156,7 +158,7 @@ pub async fn requeue_saving(tx: &mut Tx) -> Result<(), DbError> {
 }
 
 /// A page of images, and whether there are more.
-pub async fn list(conn: &mut AnyConnection, query: &ImageQuery) -> Result<(Vec<Image>, bool), DbError> {
+pub async fn list(conn: &mut Connection, query: &ImageQuery) -> Result<(Vec<Image>, bool), DbError> {
     let after = match query.marker {
         Some(marker) => get(conn, marker).await?,
         None => None,
@@ -186,7 +188,7 @@ fn position(image: &Image, key: &SortKey) -> Value {
     }
 }
 
-async fn images(conn: &mut AnyConnection, rows: Vec<AnyRow>) -> Result<Vec<Image>, DbError> {
+async fn images(conn: &mut Connection, rows: Vec<AnyRow>) -> Result<Vec<Image>, DbError> {
     let mut images = rows.iter().map(image).collect::<Result<Vec<_>, _>>()?;
     let ids = images.iter().map(|i| Value::from(i.id.to_string()));
     let tags = Filter::new("SELECT image_id, tag FROM image_tag").and_in("image_id", ids);

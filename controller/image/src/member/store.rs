@@ -3,17 +3,17 @@
 use super::{Member, MemberStatus};
 use controller_base::Timestamp;
 use controller_base::id::ImageId;
-use controller_db::{DbError, Row as _, Tx};
-use sqlx::{AnyConnection, any::AnyRow};
+use controller_db::{Connection, DbError, Row as _, Tx};
+use sqlx::any::AnyRow;
 
 const SELECT: &str = "SELECT project_id, status, created_at, updated_at FROM image_member WHERE image_id = $1";
 
-pub async fn list(conn: &mut AnyConnection, image: ImageId) -> Result<Vec<Member>, DbError> {
+pub async fn list(conn: &mut Connection, image: ImageId) -> Result<Vec<Member>, DbError> {
     let sql = sqlx::AssertSqlSafe(format!("{SELECT} ORDER BY project_id"));
     sqlx::query(sql).bind(image.to_string()).fetch_all(conn).await?.iter().map(member).collect()
 }
 
-pub async fn get(conn: &mut AnyConnection, image: ImageId, project: &str) -> Result<Option<Member>, DbError> {
+pub async fn get(conn: &mut Connection, image: ImageId, project: &str) -> Result<Option<Member>, DbError> {
     let sql = sqlx::AssertSqlSafe(format!("{SELECT} AND project_id = $2"));
     let row = sqlx::query(sql).bind(image.to_string()).bind(project.to_owned()).fetch_optional(conn).await?;
     row.as_ref().map(member).transpose()

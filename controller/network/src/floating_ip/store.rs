@@ -11,8 +11,8 @@ use crate::{
     standard::Standard,
 };
 use controller_base::id::{FloatingIpId, PortId, RouterId};
-use controller_db::Filter;
-use sqlx::{AnyConnection, any::AnyRow};
+use controller_db::{Connection, Filter};
+use sqlx::any::AnyRow;
 use std::collections::HashMap;
 
 /// The start of a list.
@@ -59,34 +59,34 @@ fn columns(floating: &FloatingIp) -> Columns {
 }
 
 /// All that the filter lets through.
-pub async fn list(conn: &mut AnyConnection, filter: Filter) -> Result<Vec<FloatingIp>> {
+pub async fn list(conn: &mut Connection, filter: Filter) -> Result<Vec<FloatingIp>> {
     filter.fetch_all(conn).await?.iter().map(from_row).collect()
 }
 
 /// One floating IP.
-pub async fn get(conn: &mut AnyConnection, id: FloatingIpId) -> Result<Option<FloatingIp>> {
+pub async fn get(conn: &mut Connection, id: FloatingIpId) -> Result<Option<FloatingIp>> {
     Ok(list(conn, Filter::new(SELECT).and_eq("id", Some(id.to_string()))).await?.pop())
 }
 
 /// Those lent to a port.
-pub async fn of_port(conn: &mut AnyConnection, port: PortId) -> Result<Vec<FloatingIp>> {
+pub async fn of_port(conn: &mut Connection, port: PortId) -> Result<Vec<FloatingIp>> {
     list(conn, Filter::new(SELECT).and_eq("port_id", Some(port.to_string()))).await
 }
 
 /// Those that go through a router.
-pub async fn of_router(conn: &mut AnyConnection, router: RouterId) -> Result<Vec<FloatingIp>> {
+pub async fn of_router(conn: &mut Connection, router: RouterId) -> Result<Vec<FloatingIp>> {
     list(conn, Filter::new(SELECT).and_eq("router_id", Some(router.to_string())).then("ORDER BY id")).await
 }
 
 /// A new floating IP.
-pub async fn insert(conn: &mut AnyConnection, floating: &FloatingIp) -> Result<()> {
+pub async fn insert(conn: &mut Connection, floating: &FloatingIp) -> Result<()> {
     let mut columns = columns(floating);
     columns.push(("id", Param::text(floating.id)));
     sql::insert(conn, "network_floating_ip", columns).await.map_err(|error| taken(error, floating))
 }
 
 /// Writes it back; false when another request changed it since generation `seen`.
-pub async fn update(conn: &mut AnyConnection, floating: &FloatingIp, seen: i64) -> Result<bool> {
+pub async fn update(conn: &mut Connection, floating: &FloatingIp, seen: i64) -> Result<bool> {
     let written = sql::update(conn, "network_floating_ip", Param::text(floating.id), seen, columns(floating)).await;
     written.map_err(|error| taken(error, floating))
 }
@@ -113,7 +113,7 @@ pub fn already_associated(floating: &FloatingIp, association: &Association) -> E
 }
 
 /// Removes it.
-pub async fn delete(conn: &mut AnyConnection, id: FloatingIpId) -> Result<()> {
+pub async fn delete(conn: &mut Connection, id: FloatingIpId) -> Result<()> {
     sql::run(conn, "DELETE FROM network_floating_ip WHERE id = $1", [Param::text(id)]).await.map(drop)
 }
 
@@ -127,7 +127,7 @@ pub struct Shown {
 }
 
 /// All that the filter lets through, with the ports that they are lent to.
-pub async fn list_shown(conn: &mut AnyConnection, filter: Filter) -> Result<Vec<Shown>> {
+pub async fn list_shown(conn: &mut Connection, filter: Filter) -> Result<Vec<Shown>> {
     let floating = list(conn, filter).await?;
     let lent_to = |floating: &FloatingIp| floating.association.as_ref().map(|association| association.port_id);
     let ids: Vec<PortId> = floating.iter().filter_map(lent_to).collect();

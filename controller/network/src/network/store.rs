@@ -7,8 +7,8 @@ use crate::{
     standard::Standard,
 };
 use controller_base::id::NetworkId;
-use controller_db::{DbError, Filter};
-use sqlx::{AnyConnection, any::AnyRow};
+use controller_db::{Connection, DbError, Filter};
+use sqlx::any::AnyRow;
 
 /// The start of a list.
 pub const SELECT: &str = "SELECT own.*, (SELECT string_agg(s.id, ',' ORDER BY s.created_at, s.id) FROM network_subnet s \
@@ -66,41 +66,41 @@ fn columns(network: &Network) -> Columns {
 }
 
 /// All that the filter lets through, with their subnets.
-pub async fn list(conn: &mut AnyConnection, filter: Filter) -> Result<Vec<Network>> {
+pub async fn list(conn: &mut Connection, filter: Filter) -> Result<Vec<Network>> {
     filter.fetch_all(conn).await?.iter().map(from_row).collect()
 }
 
 /// One network.
-pub async fn get(conn: &mut AnyConnection, id: NetworkId) -> Result<Option<Network>> {
+pub async fn get(conn: &mut Connection, id: NetworkId) -> Result<Option<Network>> {
     let filter = Filter::new(SELECT).and_eq("id", Some(id.to_string()));
     Ok(list(conn, filter).await?.pop())
 }
 
 /// One that must be there.
-pub async fn require(conn: &mut AnyConnection, id: NetworkId) -> Result<Network> {
+pub async fn require(conn: &mut Connection, id: NetworkId) -> Result<Network> {
     get(conn, id).await?.ok_or_else(|| Error::NetworkNotFound(id.to_string()))
 }
 
 /// A new network.
-pub async fn insert(conn: &mut AnyConnection, network: &Network) -> Result<()> {
+pub async fn insert(conn: &mut Connection, network: &Network) -> Result<()> {
     let mut columns = columns(network);
     columns.extend([("id", Param::text(network.id)), ("allocations", Param::Int(0))]);
     sql::insert(conn, "network_network", columns).await
 }
 
 /// Writes it back; false when another request changed it since generation `seen`.
-pub async fn update(conn: &mut AnyConnection, network: &Network, seen: i64) -> Result<bool> {
+pub async fn update(conn: &mut Connection, network: &Network, seen: i64) -> Result<bool> {
     sql::update(conn, "network_network", Param::text(network.id), seen, columns(network)).await
 }
 
 /// Removes it.
-pub async fn delete(conn: &mut AnyConnection, id: NetworkId) -> Result<()> {
+pub async fn delete(conn: &mut Connection, id: NetworkId) -> Result<()> {
     sql::run(conn, "DELETE FROM network_network WHERE id = $1", [Param::text(id)]).await.map(drop)
 }
 
 /// Makes others who would hand out addresses on this network wait until this transaction ends. What is told of it is as it is now; but
 /// of its subnets, whoever waited must ask again.
-pub async fn lock(conn: &mut AnyConnection, id: NetworkId) -> Result<Network> {
+pub async fn lock(conn: &mut Connection, id: NetworkId) -> Result<Network> {
     let sql = "UPDATE network_network SET allocations = allocations + 1 WHERE id = $1 RETURNING *, \
                (SELECT string_agg(s.id, ',' ORDER BY s.created_at, s.id) FROM network_subnet s \
                WHERE s.network_id = network_network.id) AS subnets";
@@ -109,7 +109,7 @@ pub async fn lock(conn: &mut AnyConnection, id: NetworkId) -> Result<Network> {
 }
 
 /// Whether a segment is taken.
-pub async fn segment_taken(conn: &mut AnyConnection, segment: &Segment) -> Result<bool> {
+pub async fn segment_taken(conn: &mut Connection, segment: &Segment) -> Result<bool> {
     let sql = "SELECT id FROM network_network \
                WHERE segment_kind = $1 AND physical_network = $2 AND segmentation_id = $3";
     let params = [
@@ -121,7 +121,7 @@ pub async fn segment_taken(conn: &mut AnyConnection, segment: &Segment) -> Resul
 }
 
 /// The lowest overlay number within the range that follows a taken one and is free.
-pub async fn free_vni(conn: &mut AnyConnection, first: u32, last: u32) -> Result<Option<u32>> {
+pub async fn free_vni(conn: &mut Connection, first: u32, last: u32) -> Result<Option<u32>> {
     let start = Segment::Overlay { vni: first };
     if first <= last && !segment_taken(conn, &start).await? {
         return Ok(Some(first));

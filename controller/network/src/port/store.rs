@@ -12,9 +12,9 @@ use controller_base::{
     Timestamp,
     id::{HostId, NetworkId, PortId, SecurityGroupId, ServerId},
 };
-use controller_db::{DbError, Filter, Value};
+use controller_db::{Connection, DbError, Filter, Value};
 use controller_ports::fleet::net::FixedIp;
-use sqlx::{AnyConnection, any::AnyRow};
+use sqlx::any::AnyRow;
 use std::{net::IpAddr, str::FromStr};
 
 /// The start of a list.
@@ -98,27 +98,27 @@ fn columns(port: &Port) -> Columns {
 }
 
 /// All that the filter lets through, with their addresses and groups.
-pub async fn list(conn: &mut AnyConnection, filter: Filter) -> Result<Vec<Port>> {
+pub async fn list(conn: &mut Connection, filter: Filter) -> Result<Vec<Port>> {
     filter.fetch_all(conn).await?.iter().map(from_row).collect()
 }
 
 /// One port.
-pub async fn get(conn: &mut AnyConnection, id: PortId) -> Result<Option<Port>> {
+pub async fn get(conn: &mut Connection, id: PortId) -> Result<Option<Port>> {
     Ok(list(conn, Filter::new(SELECT).and_eq("id", Some(id.to_string()))).await?.pop())
 }
 
 /// One that must be there.
-pub async fn require(conn: &mut AnyConnection, id: PortId) -> Result<Port> {
+pub async fn require(conn: &mut Connection, id: PortId) -> Result<Port> {
     get(conn, id).await?.ok_or_else(|| Error::PortNotFound(id.to_string()))
 }
 
 /// A network's ports.
-pub async fn of_network(conn: &mut AnyConnection, network: NetworkId) -> Result<Vec<Port>> {
+pub async fn of_network(conn: &mut Connection, network: NetworkId) -> Result<Vec<Port>> {
     list(conn, Filter::new(SELECT).and_eq("network_id", Some(network.to_string()))).await
 }
 
 /// The ports of a device with this owner; oldest first.
-pub async fn of_device(conn: &mut AnyConnection, device: &str, owner: &str) -> Result<Vec<Port>> {
+pub async fn of_device(conn: &mut Connection, device: &str, owner: &str) -> Result<Vec<Port>> {
     let filter = Filter::new(SELECT)
         .and_eq("device_id", Some(device))
         .and_eq("device_owner", Some(owner))
@@ -137,7 +137,7 @@ pub struct Remote {
 }
 
 /// A network's ports on hosts; oldest first. There are many, and every change of one is one for all of the network's hosts.
-pub async fn on_hosts(conn: &mut AnyConnection, network: NetworkId) -> Result<Vec<Remote>> {
+pub async fn on_hosts(conn: &mut Connection, network: NetworkId) -> Result<Vec<Remote>> {
     let sql = "SELECT p.host_id, p.mac, (SELECT string_agg(a.address, ',' ORDER BY a.position) FROM network_address a \
                WHERE a.port_id = p.id) AS addresses FROM network_port p \
                WHERE p.network_id = $1 AND p.host_id IS NOT NULL ORDER BY p.created_at, p.id";
@@ -148,7 +148,7 @@ pub async fn on_hosts(conn: &mut AnyConnection, network: NetworkId) -> Result<Ve
 }
 
 /// The ports of servers, in the order of their interfaces. Only what attaching bound counts: a tenant may name any device.
-pub async fn of_servers(conn: &mut AnyConnection, servers: &[ServerId]) -> Result<Vec<Port>> {
+pub async fn of_servers(conn: &mut Connection, servers: &[ServerId]) -> Result<Vec<Port>> {
     let mut found = Vec::new();
     for chunk in servers.chunks(500) {
         let filter = Filter::new(SELECT)
@@ -161,7 +161,7 @@ pub async fn of_servers(conn: &mut AnyConnection, servers: &[ServerId]) -> Resul
 }
 
 /// A new port with its addresses and groups.
-pub async fn insert(conn: &mut AnyConnection, port: &Port) -> Result<()> {
+pub async fn insert(conn: &mut Connection, port: &Port) -> Result<()> {
     let mut columns = columns(port);
     columns.push(("id", Param::text(port.id)));
     match sql::insert(conn, "network_port", columns).await {
@@ -179,7 +179,7 @@ fn violates_mac(error: &DbError) -> bool {
 }
 
 /// Writes it back without its addresses and groups; false when another request changed it since generation `seen`.
-pub async fn update(conn: &mut AnyConnection, port: &Port, seen: i64) -> Result<bool> {
+pub async fn update(conn: &mut Connection, port: &Port, seen: i64) -> Result<bool> {
     match sql::update(conn, "network_port", Param::text(port.id), seen, columns(port)).await {
         Err(Error::Database(error)) if violates_mac(&error) => {
             Err(Error::MacAddressInUse(port.network_id.to_string(), port.mac.clone()))
@@ -189,19 +189,19 @@ pub async fn update(conn: &mut AnyConnection, port: &Port, seen: i64) -> Result<
 }
 
 /// Sets the state of a server's ports; tells how many had another one.
-pub async fn set_status(conn: &mut AnyConnection, server: ServerId, status: Status, now: Timestamp) -> Result<u64> {
+pub async fn set_status(conn: &mut Connection, server: ServerId, status: Status, now: Timestamp) -> Result<u64> {
     let sql = "UPDATE network_port SET status = $1, updated_at = $2, generation = generation + 1 \
                WHERE device_id = $3 AND device_owner LIKE 'compute:%' AND host_id IS NOT NULL AND status <> $1";
     sql::run(conn, sql, [status.name().into(), now.0.into(), Param::text(server)]).await
 }
 
 /// Makes its addresses those of the model.
-pub async fn write_addresses(conn: &mut AnyConnection, port: &Port) -> Result<()> {
+pub async fn write_addresses(conn: &mut Connection, port: &Port) -> Result<()> {
     subnet::store::release_port(conn, port.id).await?;
     insert_addresses(conn, port).await
 }
 
-async fn insert_addresses(conn: &mut AnyConnection, port: &Port) -> Result<()> {
+async fn insert_addresses(conn: &mut Connection, port: &Port) -> Result<()> {
     for (position, fixed) in (0_i64..).zip(&port.fixed_ips) {
         subnet::store::take(conn, fixed.subnet_id, fixed.address, port.id, position).await?;
     }
@@ -209,12 +209,12 @@ async fn insert_addresses(conn: &mut AnyConnection, port: &Port) -> Result<()> {
 }
 
 /// Makes its groups those of the model.
-pub async fn write_groups(conn: &mut AnyConnection, port: &Port) -> Result<()> {
+pub async fn write_groups(conn: &mut Connection, port: &Port) -> Result<()> {
     sql::run(conn, "DELETE FROM network_port_group WHERE port_id = $1", [Param::text(port.id)]).await?;
     insert_groups(conn, port).await
 }
 
-async fn insert_groups(conn: &mut AnyConnection, port: &Port) -> Result<()> {
+async fn insert_groups(conn: &mut Connection, port: &Port) -> Result<()> {
     for group in &port.groups {
         let columns = vec![("port_id", Param::text(port.id)), ("group_id", Param::text(group))];
         sql::insert(conn, "network_port_group", columns).await?;
@@ -223,14 +223,14 @@ async fn insert_groups(conn: &mut AnyConnection, port: &Port) -> Result<()> {
 }
 
 /// Removes it with its addresses and groups.
-pub async fn delete(conn: &mut AnyConnection, id: PortId) -> Result<()> {
+pub async fn delete(conn: &mut Connection, id: PortId) -> Result<()> {
     subnet::store::release_port(conn, id).await?;
     sql::run(conn, "DELETE FROM network_port_group WHERE port_id = $1", [Param::text(id)]).await?;
     sql::run(conn, "DELETE FROM network_port WHERE id = $1", [Param::text(id)]).await.map(drop)
 }
 
 /// Whether the hardware address is taken on the network.
-pub async fn mac_taken(conn: &mut AnyConnection, network: NetworkId, mac: &str) -> Result<bool> {
+pub async fn mac_taken(conn: &mut Connection, network: NetworkId, mac: &str) -> Result<bool> {
     let sql = "SELECT id FROM network_port WHERE network_id = $1 AND mac = $2";
     sql::exists(conn, sql, [Param::text(network), Param::from(mac)]).await
 }

@@ -9,8 +9,8 @@ use crate::{
     subnet::store::{routes_from_row, routes_to_column},
 };
 use controller_base::id::RouterId;
-use controller_db::{Filter, Value};
-use sqlx::{AnyConnection, any::AnyRow};
+use controller_db::{Connection, Filter, Value};
+use sqlx::any::AnyRow;
 use std::collections::HashMap;
 
 /// The start of a list.
@@ -38,7 +38,7 @@ fn columns(router: &Router) -> Columns {
 }
 
 /// All that the filter lets through, with their gateways.
-pub async fn list(conn: &mut AnyConnection, filter: Filter) -> Result<Vec<Router>> {
+pub async fn list(conn: &mut Connection, filter: Filter) -> Result<Vec<Router>> {
     let rows = filter.fetch_all(conn).await?;
     let mut routers = rows.iter().map(from_row).collect::<Result<Vec<_>>>()?;
     for chunk in routers.chunks_mut(500) {
@@ -59,28 +59,28 @@ pub async fn list(conn: &mut AnyConnection, filter: Filter) -> Result<Vec<Router
 }
 
 /// One router.
-pub async fn get(conn: &mut AnyConnection, id: RouterId) -> Result<Option<Router>> {
+pub async fn get(conn: &mut Connection, id: RouterId) -> Result<Option<Router>> {
     Ok(list(conn, Filter::new(SELECT).and_eq("id", Some(id.to_string()))).await?.pop())
 }
 
 /// One that must be there.
-pub async fn require(conn: &mut AnyConnection, id: RouterId) -> Result<Router> {
+pub async fn require(conn: &mut Connection, id: RouterId) -> Result<Router> {
     get(conn, id).await?.ok_or_else(|| Error::RouterNotFound(id.to_string()))
 }
 
 /// A new router.
-pub async fn insert(conn: &mut AnyConnection, router: &Router) -> Result<()> {
+pub async fn insert(conn: &mut Connection, router: &Router) -> Result<()> {
     let mut columns = columns(router);
     columns.push(("id", Param::text(router.id)));
     sql::insert(conn, "network_router", columns).await
 }
 
 /// Writes it back; false when another request changed it since generation `seen`.
-pub async fn update(conn: &mut AnyConnection, router: &Router, seen: i64) -> Result<bool> {
+pub async fn update(conn: &mut Connection, router: &Router, seen: i64) -> Result<bool> {
     sql::update(conn, "network_router", Param::text(router.id), seen, columns(router)).await
 }
 
 /// Removes it.
-pub async fn delete(conn: &mut AnyConnection, id: RouterId) -> Result<()> {
+pub async fn delete(conn: &mut Connection, id: RouterId) -> Result<()> {
     sql::run(conn, "DELETE FROM network_router WHERE id = $1", [Param::text(id)]).await.map(drop)
 }

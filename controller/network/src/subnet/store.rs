@@ -13,11 +13,11 @@ use crate::{
     standard::Standard,
 };
 use controller_base::id::{NetworkId, PortId, SubnetId};
-use controller_db::{DbError, Filter, Value};
+use controller_db::{Connection, DbError, Filter, Value};
 use controller_ports::fleet::net::Route;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
-use sqlx::{AnyConnection, any::AnyRow};
+use sqlx::any::AnyRow;
 use std::{collections::HashSet, net::IpAddr};
 
 /// The start of a list.
@@ -84,29 +84,29 @@ fn columns(subnet: &Subnet) -> Columns {
 }
 
 /// All that the filter lets through.
-pub async fn list(conn: &mut AnyConnection, filter: Filter) -> Result<Vec<Subnet>> {
+pub async fn list(conn: &mut Connection, filter: Filter) -> Result<Vec<Subnet>> {
     filter.fetch_all(conn).await?.iter().map(from_row).collect()
 }
 
 /// One subnet.
-pub async fn get(conn: &mut AnyConnection, id: SubnetId) -> Result<Option<Subnet>> {
+pub async fn get(conn: &mut Connection, id: SubnetId) -> Result<Option<Subnet>> {
     Ok(list(conn, Filter::new(SELECT).and_eq("id", Some(id.to_string()))).await?.pop())
 }
 
 /// One that must be there.
-pub async fn require(conn: &mut AnyConnection, id: SubnetId) -> Result<Subnet> {
+pub async fn require(conn: &mut Connection, id: SubnetId) -> Result<Subnet> {
     get(conn, id).await?.ok_or_else(|| Error::SubnetNotFound(id.to_string()))
 }
 
 /// A network's subnets, oldest first.
-pub async fn of_network(conn: &mut AnyConnection, network: NetworkId) -> Result<Vec<Subnet>> {
+pub async fn of_network(conn: &mut Connection, network: NetworkId) -> Result<Vec<Subnet>> {
     let filter = Filter::new(SELECT).and_eq("network_id", Some(network.to_string())).then("ORDER BY created_at, id");
     list(conn, filter).await
 }
 
 /// The same, each with the hosts' own address on it.
 pub async fn of_network_with_service(
-    conn: &mut AnyConnection,
+    conn: &mut Connection,
     network: NetworkId,
 ) -> Result<Vec<(Subnet, Option<IpAddr>)>> {
     // The port is looked for first: a subnet may have many addresses. Its owner may give it several of one subnet.
@@ -122,24 +122,24 @@ pub async fn of_network_with_service(
 }
 
 /// A new subnet.
-pub async fn insert(conn: &mut AnyConnection, subnet: &Subnet) -> Result<()> {
+pub async fn insert(conn: &mut Connection, subnet: &Subnet) -> Result<()> {
     let mut columns = columns(subnet);
     columns.push(("id", Param::text(subnet.id)));
     sql::insert(conn, "network_subnet", columns).await
 }
 
 /// Writes it back; false when another request changed it since generation `seen`.
-pub async fn update(conn: &mut AnyConnection, subnet: &Subnet, seen: i64) -> Result<bool> {
+pub async fn update(conn: &mut Connection, subnet: &Subnet, seen: i64) -> Result<bool> {
     sql::update(conn, "network_subnet", Param::text(subnet.id), seen, columns(subnet)).await
 }
 
 /// Removes it.
-pub async fn delete(conn: &mut AnyConnection, id: SubnetId) -> Result<()> {
+pub async fn delete(conn: &mut Connection, id: SubnetId) -> Result<()> {
     sql::run(conn, "DELETE FROM network_subnet WHERE id = $1", [Param::text(id)]).await.map(drop)
 }
 
 /// Which of these addresses are taken.
-pub async fn taken_among(conn: &mut AnyConnection, subnet: SubnetId, addresses: &[IpAddr]) -> Result<HashSet<IpAddr>> {
+pub async fn taken_among(conn: &mut Connection, subnet: SubnetId, addresses: &[IpAddr]) -> Result<HashSet<IpAddr>> {
     let filter = Filter::new("SELECT address FROM network_address")
         .and_eq("subnet_id", Some(subnet.to_string()))
         .and_in("address", addresses.iter().map(Value::text));
@@ -147,25 +147,19 @@ pub async fn taken_among(conn: &mut AnyConnection, subnet: SubnetId, addresses: 
 }
 
 /// All taken addresses of a subnet.
-pub async fn taken(conn: &mut AnyConnection, subnet: SubnetId) -> Result<HashSet<IpAddr>> {
+pub async fn taken(conn: &mut Connection, subnet: SubnetId) -> Result<HashSet<IpAddr>> {
     let filter = Filter::new("SELECT address FROM network_address").and_eq("subnet_id", Some(subnet.to_string()));
     filter.fetch_all(conn).await?.iter().map(|row| row.parsed("address")).collect()
 }
 
 /// The port that has the address.
-pub async fn holder(conn: &mut AnyConnection, subnet: SubnetId, address: IpAddr) -> Result<Option<PortId>> {
+pub async fn holder(conn: &mut Connection, subnet: SubnetId, address: IpAddr) -> Result<Option<PortId>> {
     let sql = "SELECT port_id FROM network_address WHERE subnet_id = $1 AND address = $2";
     Ok(sql::ids(conn, sql, [Param::text(subnet), Param::text(address)]).await?.pop())
 }
 
 /// Gives an address to a port. `IpAddressAlreadyAllocated` when another has it.
-pub async fn take(
-    conn: &mut AnyConnection,
-    subnet: SubnetId,
-    address: IpAddr,
-    port: PortId,
-    position: i64,
-) -> Result<()> {
+pub async fn take(conn: &mut Connection, subnet: SubnetId, address: IpAddr, port: PortId, position: i64) -> Result<()> {
     let columns = vec![
         ("subnet_id", Param::text(subnet)),
         ("address", Param::text(address)),
@@ -181,6 +175,6 @@ pub async fn take(
 }
 
 /// Takes all addresses from a port.
-pub async fn release_port(conn: &mut AnyConnection, port: PortId) -> Result<()> {
+pub async fn release_port(conn: &mut Connection, port: PortId) -> Result<()> {
     sql::run(conn, "DELETE FROM network_address WHERE port_id = $1", [Param::text(port)]).await.map(drop)
 }

@@ -3,9 +3,8 @@
 use super::IdentityProvider;
 use crate::{IdentityError, project::store::changed};
 use controller_base::id::{DomainId, IdentityProviderId};
-use controller_db::{AnyRow, DbError, Filter, Row, SortKey, Value, flag, is_set};
+use controller_db::{AnyRow, Connection, DbError, Filter, Row, SortKey, Value, flag, is_set};
 use controller_web::Params;
-use sqlx::AnyConnection;
 use std::collections::BTreeMap;
 
 const SELECT: &str = "SELECT id, domain_id, enabled, description, authorization_ttl, generation FROM identity_provider";
@@ -24,7 +23,7 @@ fn read(row: &AnyRow) -> Result<IdentityProvider, DbError> {
     })
 }
 
-async fn with_remotes(conn: &mut AnyConnection, filter: Filter) -> Result<Vec<IdentityProvider>, DbError> {
+async fn with_remotes(conn: &mut Connection, filter: Filter) -> Result<Vec<IdentityProvider>, DbError> {
     let rows = filter.page(&[SortKey::ascending("id")], None, None).fetch_all(&mut *conn).await?;
     let mut found = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
     let ids = found.iter().map(|provider| Value::text(&provider.id));
@@ -40,22 +39,19 @@ async fn with_remotes(conn: &mut AnyConnection, filter: Filter) -> Result<Vec<Id
 }
 
 /// A provider by its id.
-pub(crate) async fn get(
-    conn: &mut AnyConnection,
-    id: &IdentityProviderId,
-) -> Result<Option<IdentityProvider>, DbError> {
+pub(crate) async fn get(conn: &mut Connection, id: &IdentityProviderId) -> Result<Option<IdentityProvider>, DbError> {
     let filter = Filter::new(SELECT).and("id = ?", [Value::text(id)]);
     Ok(with_remotes(conn, filter).await?.pop())
 }
 
 /// Providers by what a request asks for.
-pub(crate) async fn list(conn: &mut AnyConnection, params: &Params) -> Result<Vec<IdentityProvider>, DbError> {
+pub(crate) async fn list(conn: &mut Connection, params: &Params) -> Result<Vec<IdentityProvider>, DbError> {
     let filter = crate::listing::by_text(Filter::new(SELECT), params, &[("id", "id")]);
     with_remotes(conn, crate::listing::by_enabled(filter, params, "enabled")).await
 }
 
 /// Stores a new one.
-pub(crate) async fn insert(conn: &mut AnyConnection, provider: &IdentityProvider) -> Result<(), DbError> {
+pub(crate) async fn insert(conn: &mut Connection, provider: &IdentityProvider) -> Result<(), DbError> {
     sqlx::query(
         "INSERT INTO identity_provider (id, domain_id, enabled, description, authorization_ttl, generation) \
          VALUES ($1, $2, $3, $4, $5, 1)",
@@ -71,7 +67,7 @@ pub(crate) async fn insert(conn: &mut AnyConnection, provider: &IdentityProvider
 }
 
 /// Stores a changed one, if nobody else changed it.
-pub(crate) async fn update(conn: &mut AnyConnection, provider: &IdentityProvider) -> Result<(), IdentityError> {
+pub(crate) async fn update(conn: &mut Connection, provider: &IdentityProvider) -> Result<(), IdentityError> {
     let done = sqlx::query(
         "UPDATE identity_provider SET enabled = $1, description = $2, authorization_ttl = $3, \
          generation = generation + 1 WHERE id = $4 AND generation = $5",
@@ -91,7 +87,7 @@ pub(crate) async fn update(conn: &mut AnyConnection, provider: &IdentityProvider
     Ok(insert_remotes(conn, provider).await?)
 }
 
-async fn insert_remotes(conn: &mut AnyConnection, provider: &IdentityProvider) -> Result<(), DbError> {
+async fn insert_remotes(conn: &mut Connection, provider: &IdentityProvider) -> Result<(), DbError> {
     for remote in &provider.remote_ids {
         sqlx::query("INSERT INTO identity_provider_remote (remote_id, provider_id) VALUES ($1, $2)")
             .bind(remote)
@@ -103,7 +99,7 @@ async fn insert_remotes(conn: &mut AnyConnection, provider: &IdentityProvider) -
 }
 
 /// Deletes one with its remote ids, its protocols and the memberships that it brought. Its users are deleted by their service.
-pub(crate) async fn delete(conn: &mut AnyConnection, id: &IdentityProviderId) -> Result<(), DbError> {
+pub(crate) async fn delete(conn: &mut Connection, id: &IdentityProviderId) -> Result<(), DbError> {
     for sql in [
         "DELETE FROM identity_membership WHERE provider_id = $1",
         "DELETE FROM identity_federated_user WHERE provider_id = $1",
@@ -117,7 +113,7 @@ pub(crate) async fn delete(conn: &mut AnyConnection, id: &IdentityProviderId) ->
 }
 
 /// Deletes all that have their users in a domain.
-pub(crate) async fn delete_of_domain(conn: &mut AnyConnection, domain: &DomainId) -> Result<(), DbError> {
+pub(crate) async fn delete_of_domain(conn: &mut Connection, domain: &DomainId) -> Result<(), DbError> {
     let filter = Filter::new(SELECT).and("domain_id = ?", [Value::text(domain)]);
     for provider in with_remotes(conn, filter).await? {
         delete(conn, &provider.id).await?;

@@ -3,8 +3,7 @@
 use super::Protocol;
 use crate::{IdentityError, project::store::changed};
 use controller_base::id::{FederationProtocolId, IdentityProviderId};
-use controller_db::{AnyRow, DbError, Filter, Row, SortKey, Value};
-use sqlx::AnyConnection;
+use controller_db::{AnyRow, Connection, DbError, Filter, Row, SortKey, Value};
 
 const SELECT: &str =
     "SELECT provider_id, id, mapping_id, remote_id_attribute, generation FROM identity_federation_protocol";
@@ -23,7 +22,7 @@ fn read(row: &AnyRow) -> Result<Protocol, DbError> {
 
 /// A protocol by its id.
 pub(crate) async fn get(
-    conn: &mut AnyConnection,
+    conn: &mut Connection,
     provider: &IdentityProviderId,
     id: &FederationProtocolId,
 ) -> Result<Option<Protocol>, DbError> {
@@ -32,13 +31,13 @@ pub(crate) async fn get(
 }
 
 /// A provider's.
-pub(crate) async fn list(conn: &mut AnyConnection, provider: &IdentityProviderId) -> Result<Vec<Protocol>, DbError> {
+pub(crate) async fn list(conn: &mut Connection, provider: &IdentityProviderId) -> Result<Vec<Protocol>, DbError> {
     let filter = Filter::new(SELECT).and("provider_id = ?", [Value::text(provider)]);
     filter.page(&[SortKey::ascending("id")], None, None).fetch_all(conn).await?.iter().map(read).collect()
 }
 
 /// Stores a new one.
-pub(crate) async fn insert(conn: &mut AnyConnection, protocol: &Protocol) -> Result<(), DbError> {
+pub(crate) async fn insert(conn: &mut Connection, protocol: &Protocol) -> Result<(), DbError> {
     sqlx::query(
         "INSERT INTO identity_federation_protocol (provider_id, id, mapping_id, remote_id_attribute, generation) \
          VALUES ($1, $2, $3, $4, 1)",
@@ -53,7 +52,7 @@ pub(crate) async fn insert(conn: &mut AnyConnection, protocol: &Protocol) -> Res
 }
 
 /// Stores a changed one, if nobody else changed it.
-pub(crate) async fn update(conn: &mut AnyConnection, protocol: &Protocol) -> Result<(), IdentityError> {
+pub(crate) async fn update(conn: &mut Connection, protocol: &Protocol) -> Result<(), IdentityError> {
     let done = sqlx::query(
         "UPDATE identity_federation_protocol SET mapping_id = $1, remote_id_attribute = $2, \
          generation = generation + 1 WHERE provider_id = $3 AND id = $4 AND generation = $5",
@@ -70,7 +69,7 @@ pub(crate) async fn update(conn: &mut AnyConnection, protocol: &Protocol) -> Res
 
 /// Deletes one; false when there was none.
 pub(crate) async fn delete(
-    conn: &mut AnyConnection,
+    conn: &mut Connection,
     provider: &IdentityProviderId,
     id: &FederationProtocolId,
 ) -> Result<bool, DbError> {

@@ -5,8 +5,7 @@ use controller_base::{
     Timestamp,
     id::{DomainId, GroupId, IdentityProviderId, UserId},
 };
-use controller_db::{AnyRow, DbError, Row};
-use sqlx::AnyConnection;
+use controller_db::{AnyRow, Connection, DbError, Row};
 
 fn user(row: &AnyRow) -> Result<UserId, DbError> {
     let text: String = row.try_get(0)?;
@@ -15,7 +14,7 @@ fn user(row: &AnyRow) -> Result<UserId, DbError> {
 
 /// Users who came by this provider and can come by no other way.
 pub(crate) async fn users_only_of(
-    conn: &mut AnyConnection,
+    conn: &mut Connection,
     provider: &IdentityProviderId,
 ) -> Result<Vec<UserId>, DbError> {
     let rows = sqlx::query(
@@ -30,7 +29,7 @@ pub(crate) async fn users_only_of(
 }
 
 /// Who came as this.
-pub(crate) async fn find(conn: &mut AnyConnection, shadow: &Shadow) -> Result<Option<UserId>, DbError> {
+pub(crate) async fn find(conn: &mut Connection, shadow: &Shadow) -> Result<Option<UserId>, DbError> {
     let row = sqlx::query(
         "SELECT user_id FROM identity_federated_user WHERE provider_id = $1 AND protocol_id = $2 AND unique_id = $3",
     )
@@ -43,7 +42,7 @@ pub(crate) async fn find(conn: &mut AnyConnection, shadow: &Shadow) -> Result<Op
 }
 
 /// Notes who came as this.
-pub(crate) async fn insert(conn: &mut AnyConnection, shadow: &Shadow, user: &UserId) -> Result<(), DbError> {
+pub(crate) async fn insert(conn: &mut Connection, shadow: &Shadow, user: &UserId) -> Result<(), DbError> {
     sqlx::query(
         "INSERT INTO identity_federated_user (provider_id, protocol_id, unique_id, user_id, display_name) \
          VALUES ($1, $2, $3, $4, $5)",
@@ -59,7 +58,7 @@ pub(crate) async fn insert(conn: &mut AnyConnection, shadow: &Shadow, user: &Use
 }
 
 /// Notes the name that the provider says now.
-pub(crate) async fn rename(conn: &mut AnyConnection, shadow: &Shadow) -> Result<(), DbError> {
+pub(crate) async fn rename(conn: &mut Connection, shadow: &Shadow) -> Result<(), DbError> {
     sqlx::query(
         "UPDATE identity_federated_user SET display_name = $1 \
          WHERE provider_id = $2 AND protocol_id = $3 AND unique_id = $4",
@@ -75,7 +74,7 @@ pub(crate) async fn rename(conn: &mut AnyConnection, shadow: &Shadow) -> Result<
 
 /// A group by its name.
 pub(crate) async fn group_by_name(
-    conn: &mut AnyConnection,
+    conn: &mut Connection,
     domain: &DomainId,
     name: &str,
 ) -> Result<Option<GroupId>, DbError> {
@@ -90,7 +89,7 @@ pub(crate) async fn group_by_name(
 
 /// Has a user in a group until `end`, if not for good; true when it was not in.
 pub(crate) async fn keep_membership(
-    conn: &mut AnyConnection,
+    conn: &mut Connection,
     provider: &IdentityProviderId,
     user: &UserId,
     group: &GroupId,
@@ -124,7 +123,7 @@ pub(crate) async fn keep_membership(
 
 /// Ends those of a user's memberships by a provider that are not in these groups; true when there were any.
 pub(crate) async fn end_other_memberships(
-    conn: &mut AnyConnection,
+    conn: &mut Connection,
     provider: &IdentityProviderId,
     user: &UserId,
     kept: &[GroupId],
@@ -151,7 +150,7 @@ pub(crate) async fn end_other_memberships(
 }
 
 /// Ends the memberships whose time is over; true when there were any.
-pub(crate) async fn end_memberships(conn: &mut AnyConnection, now: Timestamp) -> Result<bool, DbError> {
+pub(crate) async fn end_memberships(conn: &mut Connection, now: Timestamp) -> Result<bool, DbError> {
     let query = sqlx::query("DELETE FROM identity_membership WHERE expires_at <= $1").bind(now.0);
     Ok(query.execute(conn).await?.rows_affected() > 0)
 }

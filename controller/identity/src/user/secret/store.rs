@@ -2,11 +2,10 @@
 
 use super::Activity;
 use controller_base::{Timestamp, id::UserId};
-use controller_db::{DbError, Row, flag, is_set};
-use sqlx::AnyConnection;
+use controller_db::{Connection, DbError, Row, flag, is_set};
 
 /// What an account went through; nothing yet where there is no row.
-pub(crate) async fn activity(conn: &mut AnyConnection, user: &UserId) -> Result<Activity, DbError> {
+pub(crate) async fn activity(conn: &mut Connection, user: &UserId) -> Result<Activity, DbError> {
     let query = sqlx::query(
         "SELECT failures, failed_at, active_at, self_service FROM identity_user_activity WHERE user_id = $1",
     );
@@ -23,12 +22,7 @@ pub(crate) async fn activity(conn: &mut AnyConnection, user: &UserId) -> Result<
 }
 
 /// Counts a wrong password; from one again where the lock of the last ones is over.
-pub(crate) async fn failed(
-    conn: &mut AnyConnection,
-    user: &UserId,
-    now: Timestamp,
-    again: bool,
-) -> Result<(), DbError> {
+pub(crate) async fn failed(conn: &mut Connection, user: &UserId, now: Timestamp, again: bool) -> Result<(), DbError> {
     sqlx::query(
         "INSERT INTO identity_user_activity (user_id, failures, failed_at, active_at, self_service) \
          VALUES ($1, 1, $2, NULL, 0) ON CONFLICT (user_id) DO UPDATE SET failed_at = excluded.failed_at, \
@@ -43,7 +37,7 @@ pub(crate) async fn failed(
 }
 
 /// The account was used: failures are forgotten.
-pub(crate) async fn used(conn: &mut AnyConnection, user: &UserId, now: Timestamp) -> Result<(), DbError> {
+pub(crate) async fn used(conn: &mut Connection, user: &UserId, now: Timestamp) -> Result<(), DbError> {
     sqlx::query(
         "INSERT INTO identity_user_activity (user_id, failures, failed_at, active_at, self_service) \
          VALUES ($1, 0, NULL, $2, 0) ON CONFLICT (user_id) DO UPDATE SET failures = 0, failed_at = NULL, \
@@ -57,7 +51,7 @@ pub(crate) async fn used(conn: &mut AnyConnection, user: &UserId, now: Timestamp
 }
 
 /// Whether the user chose the password.
-pub(crate) async fn chosen(conn: &mut AnyConnection, user: &UserId, by_user: bool) -> Result<(), DbError> {
+pub(crate) async fn chosen(conn: &mut Connection, user: &UserId, by_user: bool) -> Result<(), DbError> {
     sqlx::query(
         "INSERT INTO identity_user_activity (user_id, failures, failed_at, active_at, self_service) \
          VALUES ($1, 0, NULL, NULL, $2) ON CONFLICT (user_id) DO UPDATE SET self_service = excluded.self_service",
@@ -70,7 +64,7 @@ pub(crate) async fn chosen(conn: &mut AnyConnection, user: &UserId, by_user: boo
 }
 
 /// Earlier passwords, the latest first.
-pub(crate) async fn history(conn: &mut AnyConnection, user: &UserId, most: i64) -> Result<Vec<String>, DbError> {
+pub(crate) async fn history(conn: &mut Connection, user: &UserId, most: i64) -> Result<Vec<String>, DbError> {
     let query =
         sqlx::query("SELECT hash FROM identity_password WHERE user_id = $1 ORDER BY created_at DESC, hash LIMIT $2");
     let rows = query.bind(user.as_str()).bind(most).fetch_all(conn).await?;
@@ -79,7 +73,7 @@ pub(crate) async fn history(conn: &mut AnyConnection, user: &UserId, most: i64) 
 
 /// Keeps a password that is replaced, and of the earlier ones no more than asked for.
 pub(crate) async fn keep(
-    conn: &mut AnyConnection,
+    conn: &mut Connection,
     user: &UserId,
     hash: &str,
     now: Timestamp,
