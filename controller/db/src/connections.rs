@@ -3,8 +3,10 @@
 //! sqlx has a pool of its own, which asks a connection after every use whether it still is one. Most uses are one statement, so that
 //! this was nearly half of all round trips. Here a connection is asked before it is lent, if it was not for a while.
 
-use crate::error;
-use sqlx::{AnyConnection, ConnectOptions as _, Connection as _, any::AnyConnectOptions};
+use crate::{
+    connection::{Connection, Target},
+    error, log,
+};
 use std::{
     fmt,
     ops::{Deref, DerefMut},
@@ -14,6 +16,7 @@ use std::{
 use tokio::{
     runtime::Handle,
     sync::{OwnedSemaphorePermit, Semaphore},
+    task,
     time::{Instant, sleep, timeout},
 };
 
@@ -27,7 +30,7 @@ const CLOSING: Duration = Duration::from_millis(5);
 /// What connections there may be, and how they are made.
 pub struct Plan {
     /// To where.
-    pub options: AnyConnectOptions,
+    pub target: Target,
     /// What each is told first.
     pub setup: &'static str,
     /// How many at most.
@@ -51,7 +54,7 @@ struct Shared {
 }
 
 struct Open {
-    connection: AnyConnection,
+    connection: Connection,
     asked: Instant,
     returned: Instant,
 }
@@ -119,18 +122,15 @@ impl Shared {
         idle.push(open);
     }
 
-    async fn open(&self) -> sqlx::Result<AnyConnection> {
+    async fn open(&self) -> sqlx::Result<Connection> {
         let mut pause = STARTING;
-        let mut connection = loop {
-            match self.plan.options.connect().await {
-                Ok(connection) => break connection,
+        loop {
+            match Connection::open(&self.plan.target, self.plan.setup).await {
                 Err(error) if error::is_starting(&error) => sleep(pause).await,
-                Err(error) => return Err(error),
+                other => return other,
             }
             pause *= 2;
-        };
-        sqlx::raw_sql(self.plan.setup).execute(&mut connection).await?;
-        Ok(connection)
+        }
     }
 }
 
@@ -157,10 +157,17 @@ impl Lent {
         sqlx::raw_sql(statement).execute(&mut **self).await.map(drop)
     }
 
-    /// Ends it for good.
+    /// Ends it for good. A checkpoint that is due is made before the connection is lent again; nobody waits for it here.
     pub async fn commit(mut self) -> sqlx::Result<()> {
-        sqlx::raw_sql("COMMIT").execute(&mut *self).await?;
+        (*self).commit().await?;
         self.unsettled = false;
+        if self.is_checkpoint_due() {
+            task::spawn_blocking(move || {
+                if let Err(error) = (*self).checkpoint() {
+                    log::give_up(&error);
+                }
+            });
+        }
         Ok(())
     }
 }
@@ -176,10 +183,8 @@ impl Drop for Lent {
         let Ok(runtime) = Handle::try_current() else { return };
         let (home, permit) = (self.home.clone(), self.permit.take());
         runtime.spawn(async move {
-            match sqlx::raw_sql("ROLLBACK").execute(&mut open.connection).await {
-                // What the database itself says is that there is none.
-                Ok(_) | Err(sqlx::Error::Database(_)) => home.give_back(open),
-                Err(_) => drop(open),
+            if open.connection.rollback().await.is_ok() {
+                home.give_back(open);
             }
             drop(permit);
         });
@@ -187,14 +192,14 @@ impl Drop for Lent {
 }
 
 impl Deref for Lent {
-    type Target = AnyConnection;
-    fn deref(&self) -> &AnyConnection {
+    type Target = Connection;
+    fn deref(&self) -> &Connection {
         &self.open.as_ref().expect("it is there until it is dropped").connection
     }
 }
 
 impl DerefMut for Lent {
-    fn deref_mut(&mut self) -> &mut AnyConnection {
+    fn deref_mut(&mut self) -> &mut Connection {
         &mut self.open.as_mut().expect("it is there until it is dropped").connection
     }
 }

@@ -34,11 +34,9 @@ impl Dialect {
             (Self::Sqlite, true) => {
                 // `log.rs` syncs. What a program that ended left in the log goes into the database, however much of it was synced.
                 "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_checkpoint(TRUNCATE); PRAGMA foreign_keys = ON; \
-                 PRAGMA busy_timeout = 10000; PRAGMA temp_store = MEMORY; PRAGMA journal_size_limit = 67108864"
+                 PRAGMA temp_store = MEMORY; PRAGMA journal_size_limit = 67108864; PRAGMA wal_autocheckpoint = 0"
             }
-            (Self::Sqlite, false) => {
-                "PRAGMA busy_timeout = 10000; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; PRAGMA query_only = 1"
-            }
+            (Self::Sqlite, false) => "PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; PRAGMA query_only = 1",
             // What is looked for often is in memory: an index is worth its steps also where a table is small or new, and unknown.
             (Self::Postgres, _) => {
                 "SET TIME ZONE 'UTC'; SET lock_timeout = '10s'; SET synchronous_commit = 'on'; SET random_page_cost = 1.1"

@@ -2,8 +2,8 @@
 //!
 //! Only the program's own words become SQL text; everything that came from outside is bound.
 
-use crate::{DbError, Value};
-use sqlx::{AnyConnection, AssertSqlSafe, Row as _, any::AnyRow, query::Query};
+use crate::{Connection, DbError, Value};
+use sqlx::{AssertSqlSafe, Row as _, any::AnyRow, query::Query};
 
 /// A column to sort by. It must not be NULL: write `COALESCE(name, '')` where it may be.
 #[derive(Clone, Debug)]
@@ -148,7 +148,7 @@ impl Filter {
     ///
     /// # Errors
     /// The database's.
-    pub async fn fetch_all(self, connection: &mut AnyConnection) -> Result<Vec<AnyRow>, DbError> {
+    pub async fn fetch_all(self, connection: &mut Connection) -> Result<Vec<AnyRow>, DbError> {
         Ok(bound(self.sql, self.binds).fetch_all(connection).await?)
     }
 
@@ -156,7 +156,7 @@ impl Filter {
     ///
     /// # Errors
     /// The database's.
-    pub async fn fetch_count(self, connection: &mut AnyConnection) -> Result<u64, DbError> {
+    pub async fn fetch_count(self, connection: &mut Connection) -> Result<u64, DbError> {
         let number: i64 = bound(self.sql, self.binds).fetch_one(connection).await?.try_get("number")?;
         u64::try_from(number).map_err(|source| DbError::corrupt("number", source))
     }
@@ -165,7 +165,7 @@ impl Filter {
     ///
     /// # Errors
     /// The database's.
-    pub async fn fetch_optional(self, connection: &mut AnyConnection) -> Result<Option<AnyRow>, DbError> {
+    pub async fn fetch_optional(self, connection: &mut Connection) -> Result<Option<AnyRow>, DbError> {
         Ok(bound(self.sql, self.binds).fetch_optional(connection).await?)
     }
 

@@ -20,6 +20,7 @@
 //! # }
 //! ```
 
+mod connection;
 mod connections;
 mod dialect;
 mod error;
@@ -28,17 +29,19 @@ mod lock;
 mod log;
 mod migrate;
 mod pool;
+mod sqlite;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod tx;
 mod value;
 
+pub use connection::Connection;
 pub use dialect::Dialect;
 pub use error::DbError;
 pub use filter::{Filter, SortKey};
 pub use lock::Lock;
 pub use migrate::Migration;
 pub use pool::{Conn, Db};
-pub use sqlx::{AnyConnection as Connection, Row, any::AnyRow};
+pub use sqlx::{Row, any::AnyRow};
 pub use tx::Tx;
 pub use value::{Value, flag, from_json, is_set, json};

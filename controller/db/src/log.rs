@@ -15,6 +15,12 @@ use std::{
 };
 use tokio::sync::Mutex;
 
+/// What was committed may not be on the disk, and the kernel forgets what it could not write: only a new start tells what is there.
+pub fn give_up(error: &(dyn std::error::Error + 'static)) -> ! {
+    tracing::error!(error, "the database cannot be written: ending");
+    std::process::abort();
+}
+
 type Sync = dyn Fn() -> io::Result<()> + Send + std::marker::Sync;
 
 /// SQLite's write-ahead log.

@@ -3,11 +3,12 @@
 //! Who has a connection to PostgreSQL does not ask for a second one: where all do so, all wait for each other. Tests have one.
 
 use crate::{
-    DbError, Dialect, Tx,
+    Connection, DbError, Dialect, Tx,
+    connection::Target,
     connections::{Connections, Lent, Plan},
     log::Log,
 };
-use sqlx::{AnyConnection, ConnectOptions, any::AnyConnectOptions, sqlite::SqliteConnectOptions};
+use sqlx::{ConnectOptions, any::AnyConnectOptions};
 use std::{
     ops::{Deref, DerefMut},
     str::FromStr,
@@ -53,34 +54,36 @@ impl Db {
 
     /// The same with so many connections to PostgreSQL, and so much time to wait for one.
     pub(crate) async fn open_with(url: &str, postgres: u32, patience: Duration) -> Result<Self, DbError> {
-        sqlx::any::install_default_drivers();
-        let dialect = Dialect::of(url)?;
-        let options = AnyConnectOptions::from_str(url)?.disable_statement_logging();
-        let connections =
-            |writes, most| Plan { options: options.clone(), setup: dialect.setup(writes), most, patience, idle: None };
-        let db = match dialect {
-            Dialect::Sqlite => Self {
-                writer: Connections::new(connections(true, 1)),
-                reader: Connections::new(connections(false, SQLITE_READERS)),
-                locks: None,
-                dialect,
-                log: Some(Arc::new(Log::of(SqliteConnectOptions::from_str(url)?.get_filename().to_owned()))),
-            },
-            Dialect::Postgres => {
-                let shared = Connections::new(connections(true, postgres));
-                let locks = Plan { idle: Some(LOCK_IDLE), ..connections(true, POSTGRES_LOCKS) };
-                Self {
-                    writer: shared.clone(),
-                    reader: shared,
-                    locks: Some(Connections::new(locks)),
-                    dialect,
-                    log: None,
-                }
-            }
+        match Dialect::of(url)? {
+            Dialect::Sqlite => Self::open_sqlite(url, patience).await,
+            Dialect::Postgres => Self::open_postgres(url, postgres, patience).await,
+        }
+    }
+
+    async fn open_sqlite(url: &str, patience: Duration) -> Result<Self, DbError> {
+        let dialect = Dialect::Sqlite;
+        let connections = |writes, most| {
+            let (target, setup) = (Target::Sqlite(url.to_owned()), dialect.setup(writes));
+            Connections::new(Plan { target, setup, most, patience, idle: None })
         };
+        let (writer, reader) = (connections(true, 1), connections(false, SQLITE_READERS));
+        let log = writer.lend().await?.file()?.map(Log::of).map(Arc::new);
+        Ok(Self { writer, reader, locks: None, dialect, log })
+    }
+
+    async fn open_postgres(url: &str, most: u32, patience: Duration) -> Result<Self, DbError> {
+        sqlx::any::install_default_drivers();
+        let dialect = Dialect::Postgres;
+        let options = AnyConnectOptions::from_str(url)?.disable_statement_logging();
+        let connections = |most, idle| {
+            let (target, setup) = (Target::Postgres(options.clone()), dialect.setup(true));
+            Connections::new(Plan { target, setup, most, patience, idle })
+        };
+        let shared = connections(most, None);
+        let locks = Some(connections(POSTGRES_LOCKS, Some(LOCK_IDLE)));
         // What cannot be reached is found here.
-        drop(db.writer.lend().await?);
-        Ok(db)
+        drop(shared.lend().await?);
+        Ok(Self { writer: shared.clone(), reader: shared, locks, dialect, log: None })
     }
 
     /// A connection for reading. On SQLite it refuses to write.
@@ -134,14 +137,14 @@ fn postgres_connections() -> u32 {
 pub struct Conn(Lent);
 
 impl Deref for Conn {
-    type Target = AnyConnection;
-    fn deref(&self) -> &AnyConnection {
+    type Target = Connection;
+    fn deref(&self) -> &Connection {
         &self.0
     }
 }
 
 impl DerefMut for Conn {
-    fn deref_mut(&mut self) -> &mut AnyConnection {
+    fn deref_mut(&mut self) -> &mut Connection {
         &mut self.0
     }
 }

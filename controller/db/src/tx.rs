@@ -1,7 +1,10 @@
 //! A write transaction and what shall happen after it.
 
-use crate::{DbError, Dialect, connections::Lent, log::Log};
-use sqlx::AnyConnection;
+use crate::{
+    Connection, DbError, Dialect,
+    connections::Lent,
+    log::{self, Log},
+};
 use std::{
     fmt,
     ops::{Deref, DerefMut},
@@ -33,8 +36,7 @@ impl Tx {
         if let Some(log) = self.log
             && let Err(error) = log.flush().await
         {
-            tracing::error!(error = &error as &dyn std::error::Error, "the database's log cannot be written: ending");
-            std::process::abort();
+            log::give_up(&error);
         }
         run(self.hooks);
         Ok(())
@@ -65,14 +67,14 @@ fn run(hooks: Vec<Hook>) {
 }
 
 impl Deref for Tx {
-    type Target = AnyConnection;
-    fn deref(&self) -> &AnyConnection {
+    type Target = Connection;
+    fn deref(&self) -> &Connection {
         &self.inner
     }
 }
 
 impl DerefMut for Tx {
-    fn deref_mut(&mut self) -> &mut AnyConnection {
+    fn deref_mut(&mut self) -> &mut Connection {
         &mut self.inner
     }
 }

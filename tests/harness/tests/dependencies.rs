@@ -23,6 +23,8 @@ const LAYERS: &[&str] = &["controller-base", "controller-db", "controller-web", 
 /// A crate and the places where it may be named: beginnings or pieces of paths.
 const OWNERS: &[(&str, &[&str])] = &[
     ("sqlx", &["controller/db/", "/store.rs", "/store/", "/sql.rs"]),
+    ("sqlx_core", &["controller/db/"]),
+    ("rusqlite", &["controller/db/"]),
     (
         "axum",
         &["controller/web/", "/api.rs", "_api.rs", "/api/", "/failure.rs", "/tests/", "/testing.rs", "controller/src/"],
