@@ -14,7 +14,7 @@ use sqlx_core::{
     any::{AnyColumn, AnyValueKind},
     ext::ustr::UStr,
 };
-use std::{borrow::Cow, error, fmt, path::PathBuf, sync::Arc, time::Duration};
+use std::{borrow::Cow, error, ffi::c_int, fmt, path::PathBuf, sync::Arc, time::Duration};
 
 /// Statements that a connection keeps prepared.
 const PREPARED: usize = 128;
@@ -96,7 +96,14 @@ impl Sqlite {
         self.connection.busy_timeout(READERS).map_err(failed)?;
         let done = self.connection.execute_batch(anew).map_err(failed);
         self.connection.busy_timeout(Duration::ZERO).map_err(failed)?;
-        done.or_else(|error| if is_busy(&error) { Ok(()) } else { Err(error) })
+        match done {
+            Err(error) if !is(&error, ffi::SQLITE_IOERR) => {
+                // Somebody else has it, or the disk is full: it is tried again.
+                tracing::warn!(error = &error as &dyn error::Error, "the database's log grows");
+                Ok(())
+            }
+            done => done,
+        }
     }
 }
 
@@ -184,7 +191,7 @@ fn value(value: ValueRef<'_>) -> rusqlite::Result<AnyValue> {
 #[derive(Debug)]
 struct Failure {
     message: String,
-    code: i32,
+    code: c_int,
 }
 
 fn failed(error: rusqlite::Error) -> sqlx::Error {
@@ -198,8 +205,12 @@ fn failed(error: rusqlite::Error) -> sqlx::Error {
 
 /// Whether somebody else has what was asked for.
 pub fn is_busy(error: &sqlx::Error) -> bool {
+    is(error, ffi::SQLITE_BUSY)
+}
+
+fn is(error: &sqlx::Error, code: c_int) -> bool {
     let failure = error.as_database_error().and_then(|error| error.try_downcast_ref::<Failure>());
-    failure.is_some_and(|failure| failure.code & 0xff == ffi::SQLITE_BUSY)
+    failure.is_some_and(|failure| failure.code & 0xff == code)
 }
 
 impl fmt::Display for Failure {
